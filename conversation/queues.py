@@ -1,0 +1,90 @@
+"""Inbox and outbox as queues: one thread at a time is worked on by one worker, in order of arrival.
+
+A worker holds a thread by a session-level advisory lock on a connection of its own. Unlike a row lock
+it needs no open transaction while the message is being understood or a vendor is being called, and
+unlike a lease it is free again the moment its process dies. See docs/adr/0003-queues.md.
+"""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+CANDIDATES = 32
+
+_OLDEST = {
+    "inbox": """
+        SELECT DISTINCT ON (conversation_id) conversation_id, city_id, id, seq FROM inbox
+        WHERE handled_at IS NULL AND received_at <= %(now)s ORDER BY conversation_id, seq
+    """,
+    # A row that waits for its next try holds back the later rows of its thread: order is kept.
+    "outbox": """
+        SELECT DISTINCT ON (conversation_id) conversation_id, city_id, id, seq, due_at FROM outbox
+        WHERE state = 'waiting' ORDER BY conversation_id, seq
+    """,
+}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The oldest unhandled row of a thread that no other worker is working on."""
+
+    row_id: uuid.UUID
+    conversation_id: uuid.UUID
+    city_id: uuid.UUID
+
+
+class Queue:
+    """One worker's view of the inbox or the outbox."""
+
+    def __init__(self, name: str, connection: psycopg.AsyncConnection[Any]) -> None:
+        self._name = name
+        self._connection = connection
+
+    @asynccontextmanager
+    async def claim(self, now: datetime) -> AsyncIterator[Claim | None]:
+        """Hold one thread while the block runs; None when there is nothing to do."""
+        claim = await self._take(now)
+        try:
+            yield claim
+        finally:
+            if claim:
+                await self._unlock(claim.conversation_id)
+
+    async def _take(self, now: datetime) -> Claim | None:
+        for row_id, conversation_id, city_id in await self._candidates(now):
+            if await self._lock(conversation_id):
+                # Another worker may have handled it between our look and our lock.
+                if (row_id, conversation_id, city_id) in await self._candidates(now, conversation_id):
+                    return Claim(row_id, conversation_id, city_id)
+                await self._unlock(conversation_id)
+        return None
+
+    async def _candidates(
+        self, now: datetime, conversation_id: uuid.UUID | None = None
+    ) -> list[tuple[uuid.UUID, uuid.UUID, uuid.UUID]]:
+        only = "AND conversation_id = %(conversation)s" if conversation_id else ""
+        due = "WHERE due_at <= %(now)s" if self._name == "outbox" else ""
+        oldest = _OLDEST[self._name].replace("ORDER BY", f"{only} ORDER BY")
+        query = f"SELECT id, conversation_id, city_id FROM ({oldest}) AS oldest {due} ORDER BY seq LIMIT {CANDIDATES}"  # noqa: S608 - assembled from the constants above only
+        cursor = await self._connection.execute(query, {"now": now, "conversation": conversation_id})
+        return await cursor.fetchall()
+
+    async def _lock(self, conversation_id: uuid.UUID) -> bool:
+        cursor = await self._connection.execute(
+            "SELECT pg_try_advisory_lock(%s, %s)", self._number(conversation_id)
+        )
+        row = await cursor.fetchone()
+        return bool(row and row[0])
+
+    async def _unlock(self, conversation_id: uuid.UUID) -> None:
+        await self._connection.execute("SELECT pg_advisory_unlock(%s, %s)", self._number(conversation_id))
+
+    def _number(self, conversation_id: uuid.UUID) -> tuple[int, int]:
+        """Two 32-bit keys; two threads that share a number merely wait for each other."""
+        space = 1 if self._name == "inbox" else 2
+        return space, int.from_bytes(conversation_id.bytes[:4], "big", signed=True)

@@ -1,0 +1,119 @@
+"""What is said, before and after it has a language.
+
+A `Reply` says what is meant, in no language. `compose` turns it into a `Body`: the words in the
+person's language, with the German beside them for the clerk. Bodies are what is sealed and sent.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from foundation.i18n import Catalogue, Sayable
+
+OFFICE_LANGUAGE = "de"
+
+
+@dataclass(frozen=True)
+class Option:
+    """Something to choose: pressed by `id`, or typed as number, label or synonym."""
+
+    id: str
+    label: Sayable
+    synonyms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page to open; `path` is below the public address ("/a/…")."""
+
+    label: Sayable
+    path: str
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A small file that travels inside the sealed body (a calendar file, a receipt)."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One message, in no language yet. `title` is a neutral subject for channels that have one."""
+
+    parts: tuple[Sayable, ...]
+    options: tuple[Option, ...] = ()
+    pages: tuple[Page, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    title: Sayable | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    id: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Link:
+    label: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Body:
+    """One message in the person's language; `german` stands beside it where that is another one."""
+
+    text: str
+    german: str | None = None
+    choices: tuple[Choice, ...] = ()
+    links: tuple[Link, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    title: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "text": self.text,
+            "german": self.german,
+            "choices": [[choice.id, choice.label] for choice in self.choices],
+            "links": [[link.label, link.url] for link in self.links],
+            "attachments": [
+                [a.name, a.media_type, base64.b64encode(a.data).decode()] for a in self.attachments
+            ],
+            "title": self.title,
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        return cls(
+            text=value["text"],
+            german=value["german"],
+            choices=tuple(Choice(*pair) for pair in value["choices"]),
+            links=tuple(Link(*pair) for pair in value["links"]),
+            attachments=tuple(Attachment(n, m, base64.b64decode(d)) for n, m, d in value["attachments"]),
+            title=value["title"],
+        )
+
+
+def compose(reply: Reply, catalogue: Catalogue, language: str, public_url: str) -> Body:
+    """Put a reply into words. Parts become paragraphs."""
+
+    def words(parts: Sequence[Sayable], tongue: str) -> str:
+        return "\n\n".join(catalogue.render(part, tongue) for part in parts)
+
+    return Body(
+        text=words(reply.parts, language),
+        german=words(reply.parts, OFFICE_LANGUAGE) if language != OFFICE_LANGUAGE else None,
+        choices=tuple(
+            Choice(option.id, catalogue.render(option.label, language)) for option in reply.options
+        ),
+        links=tuple(
+            Link(catalogue.render(page.label, language), public_url.rstrip("/") + page.path)
+            for page in reply.pages
+        ),
+        attachments=reply.attachments,
+        title=catalogue.render(reply.title, language) if reply.title else None,
+    )

@@ -1,0 +1,99 @@
+"""All settings of an installation, read from the environment (prefix FOYER_) and an optional file `foyer.env`."""
+
+import base64
+import os
+import secrets
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from foundation.errors import OperatorError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _default_master_key_file() -> Path:
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "foyer" / "master.key"
+
+
+class Settings(BaseSettings):
+    """One installation. Every field is `FOYER_<NAME>` in the environment, except DATABASE_URL."""
+
+    model_config = SettingsConfigDict(env_prefix="FOYER_", env_file="foyer.env", extra="ignore")
+
+    city: str = "heidelberg"
+    production: bool = False
+    data_dir: Path = Path(".foyer")
+    content_dir: Path = ROOT / "content"
+    database_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("DATABASE_URL", "database_url")
+    )
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str = "http://localhost:8080"
+    trusted_proxies: str = ""
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+    master_key: SecretStr | None = None
+    master_key_file: Path = Field(default_factory=_default_master_key_file)
+
+    smtp_url: SecretStr | None = None
+    mail_from: str = "buergeramt@heidelberg.example"
+
+    now: datetime | None = None
+    crash_at: str | None = None
+
+    @model_validator(mode="after")
+    def _refuse_test_switches_in_production(self) -> Self:
+        if self.production and (self.now or self.crash_at):
+            raise ValueError("FOYER_NOW and FOYER_CRASH_AT are for tests; unset them in production")
+        if self.production and urlsplit(self.public_url).scheme != "https":
+            raise ValueError(
+                "production needs an https FOYER_PUBLIC_URL: a phone's camera works on https only"
+            )
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("set FOYER_TLS_CERTIFICATE and FOYER_TLS_KEY together")
+        return self
+
+    @property
+    def secure_cookies(self) -> bool:
+        return urlsplit(self.public_url).scheme == "https"
+
+    @cached_property
+    def master_secret(self) -> bytes:
+        """32 bytes: from FOYER_MASTER_KEY (base64), or from the key file, made on first use."""
+        text = self.master_key.get_secret_value() if self.master_key else self._read_or_make_key_file()
+        try:
+            raw = base64.b64decode(text, validate=True)
+        except ValueError as error:
+            raise OperatorError("The master key is not base64; restore it from your safe copy.") from error
+        if len(raw) != 32:
+            raise OperatorError(
+                f"The master key has {len(raw)} bytes instead of 32; restore it from your safe copy."
+            )
+        return raw
+
+    def _read_or_make_key_file(self) -> str:
+        path = self.master_key_file.expanduser()
+        if path.resolve().is_relative_to(self.data_dir.resolve()):
+            raise OperatorError(
+                f"{path} lies inside the data directory, so a copy of the data would open itself; move it."
+            )
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            except FileExistsError:
+                pass  # another process was faster; its key counts
+            else:
+                with os.fdopen(descriptor, "w") as file:
+                    file.write(base64.b64encode(secrets.token_bytes(32)).decode())
+        return path.read_text().strip()
