@@ -1,0 +1,110 @@
+"""What every test may ask for: a real PostgreSQL with a fresh database, a clock that stands still, a city."""
+
+import base64
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from foundation.clock import FixedClock
+from foundation.crypto import Vault
+from foundation.db import Base, Database
+from foundation.settings import Settings
+from tests.support.factory import Factory, SampleCity, sample_city
+from tests.support.models import import_all_models
+from tests.support.postgres import Cluster, running_cluster
+
+pytest_plugins = ["tests.promises.plugin"]
+
+MONDAY = datetime(2026, 10, 19, 7, 30, tzinfo=UTC)
+MASTER_KEY = bytes(range(32))
+
+# The installation on this machine must not reach into a test.
+for name in [name for name in os.environ if name.startswith("FOYER_") or name == "DATABASE_URL"]:
+    del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """One PostgreSQL for the whole run."""
+    with running_cluster() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def template(cluster: Cluster) -> str:
+    """The name of a migrated, empty database from which each test's own is copied."""
+    with cluster.connect() as connection:
+        connection.execute("CREATE DATABASE foyer_template")
+    _migrate(cluster.url("foyer_template"))
+    return "foyer_template"
+
+
+def _migrate(url: str) -> None:
+    import_all_models()
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS btree_gist")
+        connection.execute("CREATE SCHEMA IF NOT EXISTS keyring")
+    from sqlalchemy import create_engine
+
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    Base.metadata.create_all(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def database_url(cluster: Cluster, template: str) -> Iterator[str]:
+    """The address of this test's own migrated database; it is gone after the test."""
+    name = f"t_{secrets.token_hex(6)}"
+    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+    with cluster.connect() as connection:
+        connection.execute(copy.format(sql.Identifier(name), sql.Identifier(template)))
+        yield cluster.url(name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def vault() -> Vault:
+    return Vault(MASTER_KEY)
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """Monday 19 October 2026, 09:30 in Heidelberg."""
+    return FixedClock(MONDAY)
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings of a test installation: own database, own data directory, no mail server."""
+    return Settings(
+        _env_file=None,
+        database_url=database_url,
+        data_dir=tmp_path / "data",
+        master_key=base64.b64encode(MASTER_KEY).decode(),
+        master_key_file=tmp_path / "master.key",
+    )
+
+
+@pytest.fixture
+async def city(database: Database) -> SampleCity:
+    """Heidelberg with its office and two clerks."""
+    return await sample_city(database)
+
+
+@pytest.fixture
+def make(vault: Vault, clock: FixedClock, city: SampleCity) -> Factory:
+    """Makes people, conversations and cases of `city`."""
+    return Factory(vault, clock, city)
