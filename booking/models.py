@@ -28,7 +28,9 @@ class Appointment(PersonalRow, Base):
 
     __tablename__ = "appointment"
     __table_args__ = (
-        CheckConstraint("status IN ('held', 'booked', 'cancelled', 'expired', 'done', 'missed')", name="status"),
+        CheckConstraint(
+            "status IN ('held', 'booked', 'cancelled', 'expired', 'done', 'missed')", name="status"
+        ),
         ExcludeConstraint(
             ("lane_id", "="),
             ("during", "&&"),
