@@ -15,7 +15,12 @@ class Waiting(PersonalRow, Base):
     __tablename__ = "waiting"
     __table_args__ = (
         CheckConstraint("state IN ('waiting', 'admitted', 'ended', 'left')", name="state"),
-        Index("uq_waiting_live", "case_id", unique=True, postgresql_where=text("state IN ('waiting', 'admitted')")),
+        Index(
+            "uq_waiting_live",
+            "case_id",
+            unique=True,
+            postgresql_where=text("state IN ('waiting', 'admitted')"),
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -23,7 +28,9 @@ class Waiting(PersonalRow, Base):
     office_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("office.id"), index=True)
     case_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("case.id", ondelete="CASCADE"))
     conversation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"))
-    appointment_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("appointment.id", ondelete="SET NULL"))
+    appointment_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("appointment.id", ondelete="SET NULL")
+    )
     state: Mapped[str] = mapped_column(default="waiting")
     joined_at: Mapped[datetime]
     ranked_at: Mapped[datetime]
