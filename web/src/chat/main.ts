@@ -1,0 +1,2 @@
+import { closingMenus } from '../lib/menus';
+closingMenus();
