@@ -28,8 +28,6 @@ from foundation.events import Events
 from foundation.faults import reached
 from people.models import Office
 
-HOLD_MINUTES = 10
-PAGE = 6
 KEPT_AFTER = timedelta(days=90)
 LIVE = ("held", "booked")
 
@@ -110,7 +108,7 @@ class Booking:
         *,
         zone: str,
         page: int = 0,
-        size: int = PAGE,
+        size: int | None = None,
         day: date | None = None,
     ) -> list[Slot]:
         """A page of slots, best first for somebody who lives in `zone`: while they are awake, soon, over several days.
@@ -121,8 +119,9 @@ class Booking:
         if day is not None:
             after, before = await self._day(session, office_id, day)
         slots = await self.free_slots(session, office_id, service, after=after, before=before)
-        office_zone = (await self._hours(session, office_id)).zone
-        return ranked(slots, office_zone=office_zone, zone=zone)[page * size : (page + 1) * size]
+        hours = await self._hours(session, office_id)
+        size = size or hours.offered
+        return ranked(slots, hours, zone=zone)[page * size : (page + 1) * size]
 
     async def hold(
         self,
@@ -131,19 +130,17 @@ class Booking:
         gate: GateResult,
         start: datetime,
         zone: str,
-        *,
-        minutes: int = HOLD_MINUTES,
     ) -> Appointment:
         """Keep the slot at `start` for this case for some minutes; an older hold of the case is given up.
 
         `zone` is the person's. Errors: NotBookable, AlreadyBooked, NoSuchSlot, SlotTaken.
         """
-        if gate.way != "video" or case.service not in (None, gate.service):
+        if gate.kind != "video" or case.service not in (None, gate.service):
             raise NotBookable
         before = await self._live_of(session, case.id)
         if before is not None and before.status == "booked":
             raise AlreadyBooked(before)
-        until = self._clock.now() + timedelta(minutes=minutes)
+        until = self._clock.now() + (await self._hours(session, case.office_id)).held
         async with session.begin_nested():  # without the new slot the old hold stays
             if before is not None:
                 before.status = "expired"
@@ -236,6 +233,20 @@ class Booking:
             row.status = "expired"
             await self._free(session, row.city_id, freed_data(row))
         return len(rows)
+
+    async def prepare_lanes(self, session: AsyncSession, office_id: uuid.UUID) -> None:
+        """Give the office the lanes its rules name; others take no new appointments any more."""
+        office = await session.get_one(Office, office_id)
+        there = {
+            lane.name: lane for lane in await session.scalars(select(Lane).where(Lane.office_id == office_id))
+        }
+        for lane in there.values():
+            lane.active = False
+        for plan in self._rules.lanes(office.slug):
+            lane = there.get(plan.name) or Lane(id=new_id(), office_id=office_id, city_id=office.city_id)
+            lane.name, lane.skills, lane.active = plan.name, list(plan.skills), True
+            session.add(lane)
+        await session.flush()
 
     async def _mark(self, session: AsyncSession, appointment_id: uuid.UUID, status: str) -> None:
         appointment = await self._locked(session, appointment_id)

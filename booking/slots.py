@@ -26,6 +26,7 @@ class OfficeHours:
 
     `weekly`: Monday is 0, spans of wall-clock time. `region`: subdivision of Germany whose public
     holidays count ("BW"), None for none. `lead`: the shortest notice. `horizon`: how far ahead.
+    `waking`: the person's hours that come first. `held`: how long a hold lasts. `offered`: slots on a page.
     """
 
     zone: str
@@ -35,6 +36,9 @@ class OfficeHours:
     grid: timedelta = timedelta(minutes=15)
     lead: timedelta = timedelta(hours=2)
     horizon: timedelta = timedelta(days=56)
+    waking: tuple[time, time] = WAKING
+    held: timedelta = timedelta(minutes=10)
+    offered: int = 6
 
     def open_on(self, day: date) -> bool:
         return day not in self.closed and day not in public_holidays(self.region, day.year)
@@ -100,20 +104,20 @@ def free(
             yield Slot(start, end, open_lanes)
 
 
-def awake(slot: Slot, zone: str) -> bool:
+def awake(slot: Slot, zone: str, waking: tuple[time, time] = WAKING) -> bool:
     """Whether the whole slot lies within the person's waking hours."""
     start, end = (instant.astimezone(ZoneInfo(zone)) for instant in (slot.start, slot.end))
-    return WAKING[0] <= start.time() and end.time() <= WAKING[1] and start.date() == end.date()
+    return waking[0] <= start.time() and end.time() <= waking[1] and start.date() == end.date()
 
 
-def ranked(slots: Sequence[Slot], *, office_zone: str, zone: str, per_day: int = 2) -> list[Slot]:
-    """Best first: waking hours before the rest, soonest first, at most `per_day` of a day before the next day's turn.
+def ranked(slots: Sequence[Slot], hours: OfficeHours, *, zone: str, per_day: int = 2) -> list[Slot]:
+    """Best first: waking hours, then soonest, at most `per_day` of a day before it is the next day's turn.
 
     Every slot is in the answer once, so cutting it into pages shows everything in the end.
     """
-    waking = [slot for slot in slots if awake(slot, zone)]
-    other = [slot for slot in slots if not awake(slot, zone)]
-    return [*_spread_over_days(waking, office_zone, per_day), *_spread_over_days(other, office_zone, per_day)]
+    waking = [slot for slot in slots if awake(slot, zone, hours.waking)]
+    other = [slot for slot in slots if not awake(slot, zone, hours.waking)]
+    return [*_spread_over_days(waking, hours.zone, per_day), *_spread_over_days(other, hours.zone, per_day)]
 
 
 def _spread_over_days(slots: Sequence[Slot], zone: str, per_day: int) -> Iterator[Slot]:

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from booking.models import Appointment
+from booking.models import Appointment, Lane
 from booking.service import AlreadyBooked, HoldExpired, NoSuchSlot, NotBookable, SlotTaken
 from conversation.models import Case
 from foundation.clock import FixedClock
 from foundation.db import Database
 from foundation.events import events_of
 from foundation.live import LiveRow
-from tests.support.booking import NINE, SERVICE, Gate, add_lane, sample_booking
+from tests.support.booking import NINE, SERVICE, add_lane, gate, sample_booking
 from tests.support.factory import Factory, SampleCity
 
 MANILA = "Asia/Manila"
@@ -34,7 +34,7 @@ async def booked(database: Database, make: Factory, clock: FixedClock, start: da
     case = await some_case(database, make)
     booking = sample_booking(clock)
     async with database.city(case.city_id) as session:
-        held = await booking.hold(session, case, Gate(), start, MANILA)
+        held = await booking.hold(session, case, gate(), start, MANILA)
         return await booking.confirm(session, held.id)
 
 
@@ -65,7 +65,7 @@ async def test_a_held_slot_is_offered_to_nobody_and_a_lane_without_the_skill_doe
     )
     async with database.city(city.id) as session:
         await add_lane(session, city.office, "2", ("passport",))
-        held = await booking.hold(session, case, Gate(), NINE, MANILA)
+        held = await booking.hold(session, case, gate(), NINE, MANILA)
     assert held.status == "held"
     assert held.delete_after > NINE
     async with database.city(city.id) as session:
@@ -74,7 +74,7 @@ async def test_a_held_slot_is_offered_to_nobody_and_a_lane_without_the_skill_doe
         assert NINE + timedelta(minutes=15) not in free
         assert NINE + HALF_AN_HOUR in free
         with pytest.raises(SlotTaken) as taken:
-            await booking.hold(session, other, Gate(), NINE, MANILA)
+            await booking.hold(session, other, gate(), NINE, MANILA)
     assert [slot.start - NINE for slot in taken.value.next_slots] == [
         timedelta(minutes=m) for m in (30, 45, 60)
     ]
@@ -96,11 +96,11 @@ async def test_a_new_hold_replaces_the_old_one_and_a_failed_one_does_not(
     booking, case = sample_booking(clock), await some_case(database, make)
     await booked(database, make, clock, NINE + 4 * HALF_AN_HOUR)
     async with database.city(city.id) as session:
-        await booking.hold(session, case, Gate(), NINE, MANILA)
-        await booking.hold(session, case, Gate(), NINE + timedelta(minutes=15), MANILA)
+        await booking.hold(session, case, gate(), NINE, MANILA)
+        await booking.hold(session, case, gate(), NINE + timedelta(minutes=15), MANILA)
     async with database.city(city.id) as session:
         with pytest.raises(SlotTaken):
-            await booking.hold(session, case, Gate(), NINE + 4 * HALF_AN_HOUR, MANILA)
+            await booking.hold(session, case, gate(), NINE + 4 * HALF_AN_HOUR, MANILA)
     async with database.city(city.id) as session:
         rows = list(await session.scalars(select(Appointment).where(Appointment.case_id == case.id)))
     assert sorted(row.status for row in rows) == ["expired", "held"]
@@ -116,11 +116,11 @@ async def test_an_expired_hold_is_in_nobodys_way(
         await some_case(database, make),
     )
     async with database.city(city.id) as session:
-        held = await booking.hold(session, slow, Gate(), NINE, MANILA)
+        held = await booking.hold(session, slow, gate(), NINE, MANILA)
     clock.move(timedelta(minutes=10))
     async with database.city(city.id) as session:
         assert NINE in [slot.start for slot in await booking.free_slots(session, city.office.id, SERVICE)]
-        assert (await booking.hold(session, quick, Gate(), NINE, MANILA)).status == "held"
+        assert (await booking.hold(session, quick, gate(), NINE, MANILA)).status == "held"
     async with database.city(city.id) as session:
         with pytest.raises(HoldExpired):
             await booking.confirm(session, held.id)
@@ -131,7 +131,7 @@ async def test_a_slow_confirmation_counts_while_nobody_else_wanted_the_slot(
 ) -> None:
     booking, case = sample_booking(clock), await some_case(database, make)
     async with database.city(city.id) as session:
-        held = await booking.hold(session, case, Gate(), NINE, MANILA)
+        held = await booking.hold(session, case, gate(), NINE, MANILA)
     clock.move(timedelta(minutes=30))
     async with database.city(city.id) as session:
         assert (await booking.confirm(session, held.id)).status == "booked"
@@ -144,12 +144,12 @@ async def test_no_slot_without_the_gates_word(
 ) -> None:
     booking, case = sample_booking(clock), await some_case(database, make)
     async with database.city(city.id) as session:
-        for gate in (Gate(way="in_person"), Gate(way="not_yet"), Gate(service="passport")):
+        for said in (gate("in_person"), gate("not_yet"), gate(service="passport")):
             with pytest.raises(NotBookable):
-                await booking.hold(session, case, gate, NINE, MANILA)
+                await booking.hold(session, case, said, NINE, MANILA)
         for start in (NINE - timedelta(hours=3), NINE + timedelta(minutes=7), clock.now()):
             with pytest.raises(NoSuchSlot):
-                await booking.hold(session, case, Gate(), start, MANILA)
+                await booking.hold(session, case, gate(), start, MANILA)
 
 
 async def test_who_has_an_appointment_changes_it_and_keeps_its_number(
@@ -160,7 +160,7 @@ async def test_who_has_an_appointment_changes_it_and_keeps_its_number(
     async with database.city(city.id) as session:
         case = await session.get_one(Case, appointment.case_id)
         with pytest.raises(AlreadyBooked):
-            await booking.hold(session, case, Gate(), NINE + 2 * HALF_AN_HOUR, MANILA)
+            await booking.hold(session, case, gate(), NINE + 2 * HALF_AN_HOUR, MANILA)
         moved = await booking.change(session, appointment.id, later)  # overlaps its own old time
     assert (moved.number, moved.sequence, moved.status) == (appointment.number, 1, "booked")
     async with database.city(city.id) as session:
@@ -230,9 +230,20 @@ async def test_the_nightly_round_gives_up_old_holds(
 ) -> None:
     booking, case = sample_booking(clock), await some_case(database, make)
     async with database.city(city.id) as session:
-        await booking.hold(session, case, Gate(), NINE, MANILA)
+        await booking.hold(session, case, gate(), NINE, MANILA)
         assert await booking.release_expired(session) == 0
     clock.move(timedelta(minutes=11))
     async with database.city(city.id) as session:
         assert await booking.release_expired(session) == 1
         assert len(await events_of(session, "slot.freed")) == 1
+
+
+async def test_the_lanes_follow_the_rules(database: Database, city: SampleCity, clock: FixedClock) -> None:
+    booking = sample_booking(clock)
+    async with database.city(city.id) as session:
+        await add_lane(session, city.office, "gone")
+        await booking.prepare_lanes(session, city.office.id)
+        await booking.prepare_lanes(session, city.office.id)
+    async with database.city(city.id) as session:
+        lanes = list(await session.scalars(select(Lane).order_by(Lane.name)))
+    assert [(lane.name, lane.active) for lane in lanes] == [("1", True), ("gone", False)]

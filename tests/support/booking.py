@@ -1,6 +1,7 @@
 """A sample calendar for tests: weekdays 08:00–12:00 and 13:00–16:00 in Heidelberg, half an hour each."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.models import Lane
+from booking.ports import GateResult, LanePlan
 from booking.service import Booking
 from booking.slots import OfficeHours
 from foundation.clock import Clock
@@ -28,16 +30,16 @@ class SampleRules:
         spans = ((time(8), time(12)), (time(13), time(16)))
         return OfficeHours(zone="Europe/Berlin", weekly=dict.fromkeys(range(5), spans))
 
+    def lanes(self, office: str) -> Sequence[LanePlan]:
+        return [LanePlan("1")]
+
     def duration(self, service: str) -> timedelta:
         return timedelta(minutes=self.minutes)
 
 
-@dataclass(frozen=True)
-class Gate:
+def gate(kind: str = "video", service: str = SERVICE) -> GateResult:
     """What a gate said."""
-
-    service: str = SERVICE
-    way: str = "video"
+    return GateResult(service, kind)
 
 
 async def _no_effects(session: AsyncSession, task: str, arguments: dict[str, Any]) -> None:

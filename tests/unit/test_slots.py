@@ -66,15 +66,15 @@ def _slots(*hours: str) -> list[Slot]:
 
 def test_waking_hours_come_before_sooner_slots() -> None:
     slots = _slots("2026-10-20T08:00+02:00", "2026-10-20T17:00+02:00", "2026-10-21T09:00+02:00")
-    in_honolulu = ranked(slots, office_zone="Europe/Berlin", zone="Pacific/Honolulu")
+    in_honolulu = ranked(slots, HOURS, zone="Pacific/Honolulu")
     assert [awake(slot, "Pacific/Honolulu") for slot in slots] == [True, False, True]
     assert in_honolulu == [slots[0], slots[2], slots[1]]
-    assert ranked(slots, office_zone="Europe/Berlin", zone="Asia/Manila")[0] == slots[0]
+    assert ranked(slots, HOURS, zone="Asia/Manila")[0] == slots[0]
 
 
 def test_the_best_slots_lie_on_several_days_and_none_is_lost() -> None:
     slots = _slots(*(f"2026-10-{day}T{hour:02}:00+02:00" for day in (20, 21, 22) for hour in range(8, 16)))
-    order = ranked(slots, office_zone="Europe/Berlin", zone="Europe/Berlin")
+    order = ranked(slots, HOURS, zone="Europe/Berlin")
     assert len({slot.start.date() for slot in order[:6]}) == 3
     assert sorted(order) == slots
 
