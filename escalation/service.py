@@ -176,7 +176,7 @@ class Escalation:
                 appointment_at=_start(appointment) if appointment else None,
                 place=places[row.id],
             )
-            for row, case, address, appointment in (await session.execute(query)).tuples()
+            for row, case, address, appointment in await session.execute(query)
         ]
         return sorted(waiters, key=lambda waiter: waiter.place.position)
 
@@ -389,7 +389,7 @@ class Escalation:
             .where(Waiting.office_id == office_id, Waiting.state == "waiting")
             .order_by(rank, Waiting.ranked_at, Waiting.seq)
         )
-        return list((await session.execute(query)).tuples())
+        return [(waiting_id, service) for waiting_id, service in await session.execute(query)]
 
     async def _free_after(
         self, session: AsyncSession, office_id: uuid.UUID, clerks: int, now: datetime
