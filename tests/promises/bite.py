@@ -53,7 +53,7 @@ def try_bite(row: Row, patch: Path | None, *, quick: bool) -> Verdict:
         copy = Path(home) / "foyer"
         _copy_tree(copy)
         if patch is not None:
-            _git(copy, "apply", "--whitespace=nowarn", str(patch))
+            _git(copy, "apply", "-C1", "--whitespace=nowarn", str(patch))
         _build_pages(copy, bitten="web/" in _changed(patch))
         _git(copy, "init", "-q")
         _git(copy, "add", "-A")
