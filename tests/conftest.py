@@ -9,15 +9,19 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from playwright.async_api import Browser
 from psycopg import sql
 
 from foundation.clock import FixedClock
 from foundation.crypto import Vault
 from foundation.db import Base, Database
 from foundation.settings import Settings
+from tests.support.app import App
+from tests.support.browser import DESKTOP, PHONE, Visitor, running_browser, visiting
 from tests.support.factory import Factory, SampleCity, sample_city
 from tests.support.models import import_all_models
 from tests.support.postgres import Cluster, running_cluster
+from tests.support.smtp import Mailbox, running_smtp
 
 pytest_plugins = ["tests.promises.plugin"]
 
@@ -108,3 +112,50 @@ async def city(database: Database) -> SampleCity:
 def make(vault: Vault, clock: FixedClock, city: SampleCity) -> Factory:
     """Makes people, conversations and cases of `city`."""
     return Factory(vault, clock, city)
+
+
+@pytest.fixture
+def smtp() -> Iterator[Mailbox]:
+    """A mail server that keeps all it is given."""
+    with running_smtp() as mailbox:
+        yield mailbox
+
+
+@pytest.fixture
+def app_settings() -> dict[str, str]:
+    """More environment for the processes of `app`; a test module may override it."""
+    return {}
+
+
+@pytest.fixture
+async def app(
+    database_url: str, smtp: Mailbox, tmp_path: Path, app_settings: dict[str, str]
+) -> AsyncIterator[App]:
+    """Foyer as processes, already serving, on Monday 19 October 2026, 09:30 in Heidelberg."""
+    running = App(tmp_path / "app", database_url, MONDAY, smtp.url, MASTER_KEY, app_settings)
+    try:
+        await running.start()
+        yield running
+    finally:
+        running.kill()
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """One Chromium for the run; every visitor has a profile of their own."""
+    async with running_browser() as running:
+        yield running
+
+
+@pytest.fixture
+async def phone(browser: Browser, app: App) -> AsyncIterator[Visitor]:
+    """An Arabic speaker's phone in Manila."""
+    async with visiting(browser, app.url, PHONE) as visitor:
+        yield visitor
+
+
+@pytest.fixture
+async def desktop(browser: Browser, app: App) -> AsyncIterator[Visitor]:
+    """A German clerk's desktop."""
+    async with visiting(browser, app.url, DESKTOP) as visitor:
+        yield visitor
