@@ -151,8 +151,11 @@ class People:
         await self.audit(session, staff, "staff.password_changed")
         return await self._open_session(session, staff)
 
-    async def staff_of(self, session: AsyncSession, token: str | None) -> Staff:
-        """Whose browser this is. Errors: SignInNeeded."""
+    async def staff_of(self, session: AsyncSession, token: str | None, *, renew: bool = True) -> Staff:
+        """Whose browser this is. `renew` when a person did something, not for a page that is merely open.
+
+        Errors: SignInNeeded.
+        """
         now = self._clock.now()
         found = await session.scalar(
             select(StaffSession).where(
@@ -162,7 +165,7 @@ class People:
         staff = await session.get(Staff, found.staff_id) if found else None
         if found is None or staff is None or not staff.active:
             raise SignInNeeded
-        if found.expires_at < now + IDLE - RENEW_AFTER:
+        if renew and found.expires_at < now + IDLE - RENEW_AFTER:
             found.expires_at = now + IDLE
         return staff
 
