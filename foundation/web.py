@@ -308,10 +308,14 @@ class Guard:
             await self.app(scope, receive, send)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._is_own_origin(scope):
-            await self.app(scope, receive, send)
-        else:
+        if not self._is_own_origin(scope):
             await send({"type": "websocket.close", "code": 1008})
+            return
+        try:
+            await self.app(scope, receive, send)
+        except Exception as error:
+            _log_unexpected(error)
+            raise ConnectionResetError from None
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         status = 0
@@ -378,6 +382,11 @@ class Guard:
             return message
 
         return receive_limited
+
+
+def _log_unexpected(error: Exception) -> None:
+    """The message of an exception may hold a person's words; its type and place do not."""
+    logger.error("unexpected %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
 
 
 class _Unexpected(FoyerError):
