@@ -52,3 +52,19 @@ class Appointment(PersonalRow, Base):
     zone: Mapped[str]
     sequence: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
+
+    @property
+    def starts_at(self) -> datetime:
+        """UTC."""
+        return _end(self.during.lower)
+
+    @property
+    def ends_at(self) -> datetime:
+        """UTC."""
+        return _end(self.during.upper)
+
+
+def _end(bound: datetime | None) -> datetime:
+    if bound is None:
+        raise ValueError("an appointment has both ends")
+    return bound

@@ -14,6 +14,7 @@ from conversation.reply import Body
 from conversation.service import Conversations
 from foundation.crypto import Forgotten
 from foundation.db import Database
+from foundation.errors import where
 from foundation.faults import reached
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,10 @@ class Delivery:
             await self._end(claim, "failed")
         except Blocked:
             await self._end(claim, "failed", blocked=True)
+        except Exception as error:
+            # A channel's own fault must not stop the other threads.
+            logger.error("delivery: channel %s failed with %s", channel.name, where(error))
+            await self._put_back(claim, None)
         else:
             reached("delivery.sent")
             await self._sent(claim, outgoing.body, external_id)

@@ -122,22 +122,52 @@ class Conversations:
         external: str,
         *,
         language: str | None = None,
-        person: Person | None = None,
     ) -> Address:
-        """The address with this vendor id, made on first sight (with a new person unless one is given)."""
+        """The address with this vendor id, made on first sight with a new person."""
         # Two first messages of one person may arrive at once: the second waits here for the first.
         await lock_name(session, f"address {channel} {external}")
         found = await self.find_address(session, channel, external)
         if found:
             return found
-        person = person or await self._new_person(session, city_id)
+        person = await self._new_person(session, city_id)
+        digest = self.vault.blind_index(channel, external)
+        return await self._new_address(session, person, channel, external, digest, language)
+
+    async def own_address(
+        self,
+        session: AsyncSession,
+        case: Case,
+        channel: str,
+        external: str,
+        *,
+        language: str,
+        zone: str | None,
+    ) -> Address:
+        """An address that the case's person names as theirs (a mailbox). Two people may name the same one."""
+        digest = self.vault.blind_index(channel, external, str(case.person_id))
+        found = await session.scalar(select(Address).where(Address.external_hash == digest))
+        if found is None:
+            person = await session.get_one(Person, case.person_id)
+            found = await self._new_address(session, person, channel, external, digest, language)
+        found.language, found.zone = language, zone
+        return found
+
+    async def _new_address(
+        self,
+        session: AsyncSession,
+        person: Person,
+        channel: str,
+        external: str,
+        digest: bytes,
+        language: str | None,
+    ) -> Address:
         address_id = new_id()
         address = Address(
             id=address_id,
-            city_id=city_id,
+            city_id=person.city_id,
             person_id=person.id,
             channel=channel,
-            external_hash=self.vault.blind_index(channel, external),
+            external_hash=digest,
             external=await self.vault.seal(
                 session, person.key_id, f"address.external:{address_id}", external
             ),
@@ -224,6 +254,11 @@ class Conversations:
         if person is None:
             raise NotFound
         person.name = await self.vault.seal(session, person.key_id, f"person.name:{person.id}", name)
+
+    async def forget_soon(self, session: AsyncSession, person_id: uuid.UUID) -> None:
+        """Let the next run of the retention job delete this person and everything of theirs."""
+        person = await session.get_one(Person, person_id)
+        person.delete_after = self.clock.now()
 
     async def _new_person(self, session: AsyncSession, city_id: uuid.UUID) -> Person:
         person_id, now = new_id(), self.clock.now()

@@ -1,5 +1,6 @@
 """Errors in business words: each carries an HTTP status and the key of its message."""
 
+import traceback
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -44,3 +45,8 @@ class TooMany(FoyerError):
 
 class OperatorError(Exception):
     """The installation needs its operator. The text says what is wrong and what to do next (English, for the log)."""
+
+
+def where(error: BaseException) -> str:
+    """Type and place of an error for the log. Its message is left out: it may hold a person's words."""
+    return f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}"

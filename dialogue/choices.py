@@ -1,0 +1,44 @@
+"""Recognises a choice however it is made: pressed, or typed as its number, its label or a synonym."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from dialogue.state import Offered
+
+_NUMBER = re.compile(r"\W*(\d{1,2})\W*")
+
+
+def chosen(text: str, offered: Sequence[Offered]) -> str | None:
+    """The id of the offered choice that `text` names, None if it names none or more than one."""
+    return _by_number(text, offered) or _by_words(text, offered)
+
+
+def _by_number(text: str, offered: Sequence[Offered]) -> str | None:
+    match = _NUMBER.fullmatch(_latin_digits(text))
+    if match and 1 <= int(match[1]) <= len(offered):
+        return offered[int(match[1]) - 1].id
+    return None
+
+
+def _by_words(text: str, offered: Sequence[Offered]) -> str | None:
+    wanted = fold(text)
+    if not wanted:
+        return None
+    hits = {one.id for one in offered if wanted in (fold(word) for word in (one.label, *one.synonyms))}
+    return hits.pop() if len(hits) == 1 else None
+
+
+def fold(text: str) -> str:
+    """Without case, accents, direction marks and punctuation: what two writings of a label share."""
+    plain = unicodedata.normalize("NFKD", text.replace("ı", "i").replace("İ", "i").casefold())
+    kept = (
+        character if character.isalnum() else " "
+        for character in plain
+        if not unicodedata.combining(character)
+    )
+    return " ".join("".join(kept).replace("ـ", "").split())
+
+
+def _latin_digits(text: str) -> str:
+    return "".join(str(unicodedata.digit(one)) if one.isdigit() else one for one in text)

@@ -1,0 +1,72 @@
+"""Which skill answers: read from top to bottom, the first row that fits has the turn."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from dialogue.context import Context, Heard
+from dialogue.skills import booking, faq, gate, handoff, talk
+
+Skill = Callable[[Context, Heard], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Route:
+    """A skill and what leads to it. A choice leads there always, an expected answer before a guessed intent."""
+
+    skill: Skill
+    choices: tuple[str, ...] = ()
+    intents: tuple[str, ...] = ()
+    expects: tuple[str, ...] = ()
+
+
+ROUTES = (
+    Route(talk.emergency, intents=("emergency",)),
+    Route(talk.menu, choices=("menu",), intents=("greet", "help", "restart")),
+    Route(talk.language, choices=("language",), intents=("choose_language",)),
+    Route(handoff.person, choices=("person",), intents=("human_handoff", "complaint")),
+    Route(handoff.arrive, choices=("here",)),
+    Route(handoff.leave, choices=("leave",)),
+    Route(handoff.write, choices=("write",), intents=("leave_message",), expects=("question",)),
+    Route(booking.appointments, choices=("appointments",), intents=("my_appointments",)),
+    Route(booking.change, choices=("change",), intents=("reschedule_appointment",)),
+    Route(booking.cancel, choices=("cancel",), intents=("cancel_appointment",)),
+    Route(booking.place, choices=("zone",), expects=("place",)),
+    Route(booking.slot, choices=("slot", "slots")),
+    Route(booking.mail, choices=("mail",), expects=("mail",)),
+    Route(booking.confirm, choices=("confirm",)),
+    Route(gate.answer, choices=("gate",)),
+    Route(gate.checklist, choices=("ready", "missing")),
+    Route(gate.start, choices=("book",), intents=("book_appointment",)),
+    Route(faq.services, choices=("services",)),
+    Route(faq.service, choices=("service", "aspect"), intents=("service_info",)),
+    Route(faq.topic, choices=("topic",)),
+    Route(talk.delete, choices=("delete",), intents=("delete_my_data",)),
+    Route(talk.polite, intents=("goodbye", "thanks", "bot_challenge", "affirm", "deny")),
+)
+INTERRUPTS = frozenset(
+    {
+        "emergency",
+        "human_handoff",
+        "restart",
+        "help",
+        "choose_language",
+        "cancel_appointment",
+        "delete_my_data",
+    }
+)
+"""Intents that are heard even while another answer is awaited."""
+
+
+def choose(heard: Heard, context: Context) -> Skill:
+    """The skill for this turn."""
+    if heard.choice is not None:
+        name = heard.choice.partition(":")[0]
+        return next((route.skill for route in ROUTES if name in route.choices), talk.not_understood)
+    intent = None if heard.meant.fallback else heard.meant.intent
+    if context.state.expects and intent not in INTERRUPTS:
+        found = next((route.skill for route in ROUTES if context.state.expects in route.expects), None)
+        if found:
+            return found
+    if intent in context.content.faq:
+        return faq.topic
+    return next((route.skill for route in ROUTES if intent in route.intents), talk.not_understood)

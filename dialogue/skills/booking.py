@@ -1,0 +1,319 @@
+"""From "I am ready" to a booked slot: city of stay → slots → hold → mail address → confirm; then change and cancel."""
+
+from datetime import UTC, datetime
+
+from email_validator import EmailNotValidError, validate_email
+
+from booking.calendar import Invitation
+from booking.models import Appointment
+from booking.service import HoldExpired, NotBookable, SlotTaken
+from booking.slots import Slot, when_text
+from conversation.reply import Attachment, Option, Page
+from dialogue.context import MENU, PERSON, Context, Heard
+from dialogue.skills import faq
+from foundation import places
+from foundation.errors import Invalid
+from foundation.i18n import Sayable, Text, Verbatim
+
+OFFERED = 4
+IN_OFFICE_CITY = "here"
+
+
+class NoSlotNamed(Invalid):
+    key = "booking.no_such_slot"
+
+
+# -- where are you? ----------------------------------------------------------------------------------
+
+
+async def ask_place(context: Context) -> None:
+    """The zone is asked, never guessed from a language or a phone number."""
+    if context.address.zone:
+        return await offer(context)
+    context.state.expects = "place"
+    options = (
+        Option(f"zone:{IN_OFFICE_CITY}", Text("booking.in_office_city", city=office_place(context))),
+        MENU,
+    )
+    context.say(Text("booking.which_city"), options=options)
+
+
+async def place(context: Context, heard: Heard) -> None:
+    """A city, typed or chosen: `zone:<IANA zone>:<name>`."""
+    if named := heard.argument("zone"):
+        zone, _, name = named.partition(":")
+        if zone == IN_OFFICE_CITY:
+            zone, name = (
+                office_zone(context),
+                context.house.catalogue.render(office_place(context), context.language),
+            )
+        return await _settle_place(context, zone, name)
+    found = places.find(heard.text, context.language)
+    if len(found) == 1:
+        return await _settle_place(context, found[0].zone, found[0].name)
+    options = (
+        Option(f"zone:{one.zone}:{one.name}", Verbatim(f"{one.name} ({one.country})")) for one in found[:5]
+    )
+    key = "booking.which_of_these_cities" if found else "booking.city_unknown"
+    context.say(Text(key), options=(*options, MENU, PERSON))
+
+
+async def _settle_place(context: Context, zone: str, name: str) -> None:
+    context.address.zone, context.state.place, context.state.expects = zone, name, None
+    if context.state.service and context.state.service in context.state.ready:
+        return await offer(context)
+    context.say(Text("booking.place_noted", city=Verbatim(name)), options=(MENU,))
+
+
+def office_zone(context: Context) -> str:
+    return context.content.city.office.zone
+
+
+def office_place(context: Context) -> Sayable:
+    names = context.content.city.names
+    return Verbatim(names[context.language])
+
+
+def when(context: Context, start: datetime) -> Text:
+    """The time on both clocks."""
+    return when_text(
+        start,
+        office_zone=office_zone(context),
+        office_place=context.house.catalogue.render(office_place(context), context.language),
+        person_zone=context.address.zone or office_zone(context),
+        person_place=context.state.place or "",
+    )
+
+
+# -- slots -------------------------------------------------------------------------------------------
+
+
+async def offer(context: Context) -> None:
+    """The next slots, best first for the person's waking hours."""
+    service = context.state.service
+    if service is None or context.gate(service).kind != "video":
+        raise NotBookable
+    slots = await context.house.booking.offer(
+        context.session,
+        context.house.office_id,
+        service,
+        zone=context.address.zone or office_zone(context),
+        page=context.state.slot_page,
+        size=OFFERED,
+    )
+    if not slots:
+        context.state.slot_page = 0
+        context.say(
+            Text("booking.no_slots"),
+            options=(Option("slots:first", Text("booking.first_slots")), PERSON, MENU),
+        )
+        return
+    _show(context, Text("booking.choose_slot"), slots)
+
+
+def _show(context: Context, heading: Text, slots: list[Slot] | tuple[Slot, ...]) -> None:
+    options = (Option(f"slot:{_stamp(one.start)}", when(context, one.start)) for one in slots)
+    more = Option("slots:more", Text("booking.more_slots"))
+    context.say(heading, options=(*options, more, MENU))
+
+
+async def slot(context: Context, heard: Heard) -> None:
+    """A slot chosen, or more slots wanted."""
+    if heard.choice and heard.choice.startswith("slots"):
+        context.state.slot_page = context.state.slot_page + 1 if heard.argument("slots") == "more" else 0
+        return await offer(context)
+    start = _start_of(heard.argument("slot") or "")
+    if await has_appointment(context):
+        return await _move(context, start)
+    service = context.state.service
+    if service is None or context.gate(service).kind != "video":
+        raise NotBookable
+    case = await context.open_case(service)
+    zone = context.address.zone or office_zone(context)
+    try:
+        held = await context.house.booking.hold(context.session, case, context.gate(service), start, zone)
+    except SlotTaken as taken:
+        return _show(context, Text(taken.key), taken.next_slots)
+    context.state.appointment = str(held.id)
+    if context.house.mail_enabled and not context.state.mail_asked:
+        return _ask_mail(context, held)
+    _ask_confirm(context, held)
+
+
+async def _move(context: Context, start: datetime) -> None:
+    """Change the booked appointment to another slot."""
+    booked = await _appointment(context)
+    try:
+        moved = await context.house.booking.change(context.session, booked.id, start)
+    except SlotTaken as taken:
+        return _show(context, Text(taken.key), taken.next_slots)
+    await _tell_booked(context, moved, Text("booking.changed", number=moved.number))
+
+
+def _stamp(start: datetime) -> str:
+    return start.astimezone(UTC).strftime("%Y%m%dT%H%MZ")
+
+
+def _start_of(stamp: str) -> datetime:
+    try:
+        return datetime.strptime(stamp, "%Y%m%dT%H%MZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise NoSlotNamed from None
+
+
+# -- mail address and confirmation -------------------------------------------------------------------
+
+
+def _ask_mail(context: Context, held: Appointment) -> None:
+    context.state.expects = "mail"
+    context.say(
+        Text("booking.held", when=when(context, held.starts_at), minutes=10),
+        Text("booking.ask_mail"),
+        options=(Option("mail:skip", Text("booking.no_mail")), MENU),
+    )
+
+
+async def mail(context: Context, heard: Heard) -> None:
+    """A mail address for the calendar file, or none."""
+    held = await _appointment(context)
+    if heard.argument("mail") != "skip":
+        try:
+            address = validate_email(heard.text.strip(), check_deliverability=False).normalized
+        except EmailNotValidError:
+            context.say(
+                Text("booking.mail_invalid"), options=(Option("mail:skip", Text("booking.no_mail")), MENU)
+            )
+            return
+        await _join_mailbox(context, address)
+    context.state.mail_asked, context.state.expects = True, None
+    _ask_confirm(context, held)
+
+
+async def _join_mailbox(context: Context, address: str) -> None:
+    conversations, case = context.house.conversations, await context.open_case(context.state.service)
+    mailbox = await conversations.own_address(
+        context.session, case, "email", address, language=context.language, zone=context.address.zone
+    )
+    await conversations.join_case(
+        context.session, await conversations.conversation_at(context.session, mailbox), case
+    )
+
+
+def _ask_confirm(context: Context, held: Appointment) -> None:
+    about = context.content.service(held.service)
+    context.say(
+        Text("booking.confirm_ask", service=faq.service_label(about), when=when(context, held.starts_at)),
+        options=(
+            Option("confirm:yes", Text("booking.confirm_yes")),
+            Option("slots:first", Text("booking.other_slot")),
+            MENU,
+        ),
+    )
+
+
+async def confirm(context: Context, heard: Heard) -> None:
+    held = await _appointment(context)
+    try:
+        booked = await context.house.booking.confirm(context.session, held.id)
+    except HoldExpired:
+        context.say(Text(HoldExpired.key))
+        context.state.slot_page = 0
+        return await offer(context)
+    await _tell_booked(context, booked, Text("booking.booked", number=booked.number))
+
+
+async def _tell_booked(context: Context, booked: Appointment, heading: Text) -> None:
+    """Confirmation with both times, the links and the calendar file, in the chat and by mail."""
+    case = await context.open_case(booked.service)
+    path = await context.house.conversations.case_path(context.session, case)
+    context.say(
+        heading,
+        when(context, booked.starts_at),
+        Text("booking.how_it_goes"),
+        options=(Option("here", Text("menu.here")), Option("appointments", Text("menu.appointments")), MENU),
+        pages=(Page(Text("booking.open_page"), path),),
+        attachments=(_calendar(context, booked, path),),
+    )
+
+
+def _calendar(context: Context, booked: Appointment, path: str) -> Attachment:
+    office = context.content.city.office
+    invitation = Invitation(
+        office_name=office.name[context.language],
+        office_place=context.content.city.names[context.language],
+        office_zone=office.zone,
+        office_mail=office.email,
+        link=context.house.conversations.public_url.rstrip("/") + path,
+        language=context.language,
+        person_place=context.state.place or "",
+    )
+    return context.house.calendars.attachment(booked, invitation, now=context.house.clock.now())
+
+
+# -- my appointment ----------------------------------------------------------------------------------
+
+
+async def has_appointment(context: Context) -> bool:
+    if context.case is None:
+        return False
+    found = await context.house.booking.of_case(context.session, context.case.id)
+    return found is not None and found.status == "booked"
+
+
+async def appointments(context: Context, heard: Heard) -> None:
+    """The person's appointment and what can be done with it."""
+    if not await has_appointment(context):
+        context.say(Text("booking.none"), options=(Option("book", Text("menu.book")), MENU))
+        return
+    booked = await _appointment(context)
+    path = await context.house.conversations.case_path(context.session, await context.open_case(None))
+    context.say(
+        Text(
+            "booking.yours",
+            number=booked.number,
+            service=faq.service_label(context.content.service(booked.service)),
+        ),
+        when(context, booked.starts_at),
+        options=(
+            Option("here", Text("menu.here")),
+            Option("change", Text("booking.change")),
+            Option("cancel", Text("booking.cancel")),
+            MENU,
+        ),
+        pages=(Page(Text("booking.open_page"), path),),
+    )
+
+
+async def change(context: Context, heard: Heard) -> None:
+    if not await has_appointment(context):
+        return await appointments(context, heard)
+    booked = await _appointment(context)
+    context.state.service, context.state.slot_page = booked.service, 0
+    context.say(Text("booking.change_keeps"))
+    await offer(context)
+
+
+async def cancel(context: Context, heard: Heard) -> None:
+    """Cancel after a second yes."""
+    if not await has_appointment(context):
+        return await appointments(context, heard)
+    booked = await _appointment(context)
+    if heard.argument("cancel") != "yes":
+        options = (
+            Option("cancel:yes", Text("booking.cancel_yes")),
+            Option("appointments", Text("booking.cancel_no")),
+        )
+        context.say(Text("booking.cancel_ask", when=when(context, booked.starts_at)), options=options)
+        return
+    await context.house.booking.cancel(context.session, booked.id)
+    context.say(
+        Text("booking.cancelled", number=booked.number), options=(Option("book", Text("menu.book")), MENU)
+    )
+
+
+async def _appointment(context: Context) -> Appointment:
+    """The case's appointment, booked or held. Errors: HoldExpired."""
+    found = await context.house.booking.of_case(context.session, context.case.id) if context.case else None
+    if found is None or found.status not in ("booked", "held", "expired"):
+        raise HoldExpired
+    return found

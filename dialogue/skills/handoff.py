@@ -1,0 +1,93 @@
+"""The way to a person: arrive for an appointment, wait without one, or leave a written question."""
+
+from datetime import datetime, timedelta
+
+from booking.models import Appointment
+from conversation.reply import Option
+from dialogue.context import MENU, Context, Heard
+from dialogue.skills import booking
+from escalation.service import Place
+from foundation.i18n import Text, TimeOfDay
+from people.models import Office
+
+EARLIEST = timedelta(minutes=30)
+LATEST = timedelta(minutes=30)
+LEAVE = Option("leave", Text("queue.leave"))
+
+
+async def arrive(context: Context, heard: Heard) -> None:
+    """ "I am here": the waiting room opens half an hour before the appointment."""
+    if not await booking.has_appointment(context):
+        return await person(context, heard)
+    assert context.case is not None  # noqa: S101 - has_appointment says so
+    booked = await context.house.booking.of_case(context.session, context.case.id)
+    assert booked is not None  # noqa: S101 - has_appointment says so
+    if context.house.clock.now() < booked.starts_at - EARLIEST:
+        opens = booked.starts_at - EARLIEST
+        context.say(
+            Text(
+                "queue.too_early",
+                when=booking.when(context, booked.starts_at),
+                opens=_clock(context, opens),
+            ),
+            options=(Option("appointments", Text("menu.appointments")), MENU),
+        )
+        return
+    in_time = context.house.clock.now() <= booked.ends_at + LATEST
+    await _join(context, booked if in_time else None)
+
+
+async def person(context: Context, heard: Heard) -> None:
+    """A person now, if one is there; else a slot or a written question."""
+    office = await context.session.get_one(Office, context.house.office_id)
+    if await context.house.escalation.open_now(context.session, office):
+        return await _join(context, None)
+    context.say(
+        Text("handoff.closed"),
+        options=(Option("book", Text("menu.book")), Option("write", Text("handoff.write")), MENU),
+    )
+
+
+async def _join(context: Context, appointment: Appointment | None) -> None:
+    case = await context.open_case(appointment.service if appointment else context.state.service)
+    context.state.expects = None
+    place = await context.house.escalation.join(context.session, case, context.conversation, appointment)
+    context.say(place_text(place), Text("queue.keep_place"), options=(LEAVE,))
+
+
+def place_text(place: Place) -> Text:
+    if place.position <= 1:
+        return Text("queue.next", count=place.minutes)
+    return Text("queue.place", position=place.position, count=place.minutes)
+
+
+async def noted_while_waiting(context: Context, heard: Heard) -> bool:
+    """Whether the person waits and has simply written something: the clerk will read it."""
+    place = await context.house.escalation.place(context.session, context.conversation.id)
+    if place is None or not (
+        heard.meant.fallback or heard.meant.intent in (None, "human_handoff", "out_of_scope")
+    ):
+        return False
+    context.say(Text("queue.noted"), place_text(place), options=(LEAVE,))
+    return True
+
+
+async def leave(context: Context, heard: Heard) -> None:
+    if context.case:
+        await context.house.escalation.leave(context.session, context.case)
+    context.say(Text("queue.left"), options=(Option("here", Text("menu.here_again")), MENU))
+
+
+async def write(context: Context, heard: Heard) -> None:
+    """A written question: it opens a case, and a clerk answers in this thread."""
+    if context.state.expects != "question" or heard.choice is not None:
+        context.state.expects = "question"
+        context.say(Text("handoff.write_now"), options=(MENU,))
+        return
+    await context.open_case(context.state.service)
+    context.state.expects = None
+    context.say(Text("handoff.written"), options=(MENU,))
+
+
+def _clock(context: Context, at: datetime) -> TimeOfDay:
+    return TimeOfDay(at, context.address.zone or booking.office_zone(context))

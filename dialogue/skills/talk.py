@@ -1,0 +1,122 @@
+"""The talk around the errands: first notice, menu, language, politeness, emergencies, deletion."""
+
+from babel import Locale
+
+from conversation.reply import Option, Page, Reply
+from dialogue.context import MENU, PERSON, Context, Heard
+from foundation.i18n import Filled, Text, Verbatim
+
+MISSES_BEFORE_PERSON = 2
+
+
+def notice(context: Context) -> None:
+    """The first message: which office, that it is a machine, privacy, how to reach a person, which languages."""
+    languages = ", ".join(own_name(code) for code in context.content.city.languages)
+    parts = [
+        Text("talk.notice", office=context.office_name(), languages=languages),
+        Text("talk.notice_person"),
+    ]
+    if context.content.city.note:
+        parts.append(Text("talk.sample", note=Filled(context.content.city.note)))
+    context.say(*parts, pages=(Page(Text("talk.privacy_page"), "/privacy"),))
+
+
+async def menu(context: Context, heard: Heard) -> None:
+    context.state.expects, context.state.misses = None, 0
+    context.say(Text("talk.menu"), options=await main_options(context))
+
+
+async def main_options(context: Context) -> tuple[Option, ...]:
+    """The main menu; somebody who has an appointment finds it first."""
+    booked = context.case and await context.house.booking.of_case(context.session, context.case.id)
+    own = (Option("appointments", Text("menu.appointments")),) if booked and booked.status == "booked" else ()
+    return (
+        *own,
+        Option("book", Text("menu.book")),
+        Option("services", Text("menu.services")),
+        Option("topic", Text("menu.topics")),
+        PERSON,
+        Option("language", Text("menu.language")),
+    )
+
+
+def ways_on(context: Context) -> tuple[Option, ...]:
+    """What is always possible, when something was not."""
+    return (MENU, PERSON)
+
+
+async def language(context: Context, heard: Heard) -> None:
+    """Offer the languages, or switch to the chosen one."""
+    wanted = heard.argument("language") or _named_language(context, heard)
+    if wanted in context.content.city.languages:
+        context.address.language = wanted
+        context.say(Text("talk.language_now", name=own_name(wanted)), options=await main_options(context))
+        return
+    options = (
+        Option(f"language:{code}", Verbatim(own_name(code))) for code in context.content.city.languages
+    )
+    context.say(Text("talk.which_language"), options=tuple(options))
+
+
+def _named_language(context: Context, heard: Heard) -> str | None:
+    """The language of a message that asks for a language is the one it asks for."""
+    return heard.meant.choice if heard.meant.choice else None
+
+
+def own_name(code: str) -> str:
+    name = Locale.parse(code).get_display_name(code) or code
+    return name[:1].upper() + name[1:]
+
+
+def follow_language(context: Context, spoken: str) -> None:
+    """Answer in the language that the person writes."""
+    if spoken in context.content.city.languages:
+        context.address.language = spoken
+
+
+async def polite(context: Context, heard: Heard) -> None:
+    intent = heard.meant.intent if heard.meant.intent in ("goodbye", "thanks", "bot_challenge") else None
+    key = {"goodbye": "talk.goodbye", "thanks": "talk.thanks", "bot_challenge": "talk.bot_challenge"}
+    if intent is None:
+        return await not_understood(context, heard)
+    context.say(Text(key[intent]), options=await main_options(context))
+
+
+async def emergency(context: Context, heard: Heard) -> None:
+    context.say(Text("talk.emergency"), options=(MENU,))
+
+
+async def delete(context: Context, heard: Heard) -> None:
+    """Mark the person for deletion by the nightly job, after a second yes; a booked slot becomes free at once."""
+    if heard.argument("delete") != "yes":
+        context.say(Text("talk.delete_ask"), options=(Option("delete:yes", Text("talk.delete_yes")), MENU))
+        return
+    booked = await context.house.booking.of_case(context.session, context.case.id) if context.case else None
+    if booked and booked.status in ("booked", "held"):
+        await context.house.booking.cancel(context.session, booked.id)
+    await context.house.conversations.forget_soon(context.session, context.address.person_id)
+    context.say(Text("talk.delete_done"))
+
+
+async def not_understood(context: Context, heard: Heard) -> None:
+    """Ask back with the nearest guesses; after two misses offer a person first."""
+    context.state.misses += 1
+    guesses = tuple(
+        Option(f"service:{one}", Filled(context.content.service(one).names))
+        for one in _guessed_services(context, heard)
+    )
+    if context.state.misses >= MISSES_BEFORE_PERSON:
+        context.say(Text("talk.still_not_understood"), options=(PERSON, *guesses, MENU))
+    elif guesses:
+        context.say(Text("talk.which_of_these"), options=(*guesses, MENU, PERSON))
+    else:
+        context.say(Text("talk.not_understood"), options=await main_options(context))
+
+
+def _guessed_services(context: Context, heard: Heard) -> list[str]:
+    named = [heard.meant.service, *(one.service for one in heard.meant.alternatives)]
+    return list(dict.fromkeys(one for one in named if one and one in context.content.services))[:3]
+
+
+def apology() -> Reply:
+    return Reply((Text("talk.sorry"),), (MENU, PERSON))

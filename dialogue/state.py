@@ -1,0 +1,51 @@
+"""What the dialogue remembers between two messages; sealed in `conversation.state`."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from conversation.reply import Option
+from foundation.i18n import Catalogue
+
+
+@dataclass
+class Offered:
+    """A choice as it was shown, to recognise it when it is typed."""
+
+    id: str
+    label: str
+    synonyms: list[str]
+
+
+@dataclass
+class State:
+    """`expects` is the step whose answer is awaited; `answers` are gate answers by service."""
+
+    greeted: bool = False
+    expects: str | None = None
+    service: str | None = None
+    answers: dict[str, dict[str, str]] = field(default_factory=dict)
+    ready: list[str] = field(default_factory=list)
+    place: str | None = None
+    appointment: str | None = None
+    mail_asked: bool = False
+    slot_page: int = 0
+    misses: int = 0
+    offered: list[Offered] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        known = {name: value[name] for name in cls.__dataclass_fields__ if name in value}
+        return cls(**{**known, "offered": [Offered(**one) for one in value.get("offered", [])]})
+
+    def answers_for(self, service: str) -> dict[str, str]:
+        return self.answers.setdefault(service, {})
+
+    def offer(self, options: tuple[Option, ...], catalogue: Catalogue, language: str) -> None:
+        """Remember what can be chosen now."""
+        self.offered = [
+            Offered(option.id, catalogue.render(option.label, language), list(option.synonyms))
+            for option in options
+        ]

@@ -1,0 +1,157 @@
+"""One turn: understand without a lock, then lock, decide, write and commit at once."""
+
+import logging
+import uuid
+from copy import deepcopy
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from conversation.models import Address, Conversation, Inbox
+from conversation.queues import Claim
+from conversation.service import stream_of
+from dialogue import routing
+from dialogue.choices import chosen
+from dialogue.context import Context, Heard, House
+from dialogue.skills import handoff, talk
+from dialogue.state import State
+from foundation import live
+from foundation.db import Database
+from foundation.errors import FoyerError, where
+from foundation.faults import reached
+from foundation.i18n import Text
+from nlu.service import NluService
+from nlu.understanding import Understanding
+
+logger = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Letter:
+    """An inbox row, opened, with what is needed to understand it."""
+
+    kind: str
+    text: str
+    choice: str | None
+    language: str
+    state: State
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Takes inbox rows one by one and answers them."""
+
+    database: Database
+    house: House
+    nlu: NluService
+
+    async def take(self, claim: Claim) -> None:
+        """Answer one claimed row. A row that fails again and again ends with an apology, so that it blocks nobody."""
+        try:
+            await self._take(claim)
+        except Exception as error:
+            logger.error("turn: update %s failed with %s", claim.row_id, where(error))
+            await self._failed(claim)
+
+    async def _take(self, claim: Claim) -> None:
+        async with self.database.city(claim.city_id) as session:
+            letter = await self._open(session, claim)
+            await live.whisper(session, stream_of(claim.conversation_id), {"kind": "typing", "author": "bot"})
+        understanding = await self._understand(letter)
+        reached("turn.understood")
+        async with self.database.city(claim.city_id) as session:
+            await self._decide(session, claim, letter, understanding)
+            reached("turn.decided")
+        reached("turn.committed")
+
+    async def _understand(self, letter: Letter) -> Understanding:
+        context = {"service": letter.state.service} if letter.state.service else {}
+        return await self.nlu.understand(letter.text, letter.language, context)
+
+    async def _open(self, session: AsyncSession, claim: Claim) -> Letter:
+        row = await session.get_one(Inbox, claim.row_id)
+        value = await self.house.conversations.vault.open(session, f"inbox.body:{row.id}", row.body)
+        conversation = await session.get_one(Conversation, claim.conversation_id)
+        address = await session.get_one(Address, conversation.address_id)
+        state = await self._recall(session, conversation)
+        return Letter(value["kind"], value["text"], value["choice"], address.language, state)
+
+    async def _decide(
+        self, session: AsyncSession, claim: Claim, letter: Letter, understanding: Understanding
+    ) -> None:
+        conversations = self.house.conversations
+        conversation, case = await conversations.lock(session, claim.conversation_id)
+        row = await session.get_one(Inbox, claim.row_id)
+        row.handled_at = conversations.clock.now()
+        if (case or conversation).holder_id is not None:
+            return  # a clerk speaks; the message is in the thread already
+        if case and case.state == "closed":
+            await conversations.leave_case(session, conversation)
+            case = None
+        address = await conversations.address_of(session, conversation)
+        state = await self._recall(session, conversation)
+        context = Context(self.house, session, conversation, case, address, state)
+        await self._answer(context, letter, understanding)
+        await self._remember(session, conversation, state)
+        for number, reply in enumerate(context.replies):
+            await conversations.say(session, conversation, reply, key=f"turn:{claim.row_id}:{number}")
+
+    async def _answer(self, context: Context, letter: Letter, understanding: Understanding) -> None:
+        heard = self._heard(context, letter, understanding)
+        if not context.state.greeted:
+            context.state.greeted = True
+            talk.notice(context)
+            if letter.kind == "start" and letter.choice is None:
+                return await talk.menu(context, heard)
+        elif letter.kind == "start":
+            return await talk.menu(context, heard)
+        if heard.choice is None and await handoff.noted_while_waiting(context, heard):
+            return None
+        await self._run_skill(context, heard)
+
+    async def _run_skill(self, context: Context, heard: Heard) -> None:
+        """A skill that ends in an error for the person leaves nothing behind but the message that says so."""
+        before, said = deepcopy(vars(context.state)), len(context.replies)
+        try:
+            async with context.session.begin_nested():
+                await routing.choose(heard, context)(context, heard)
+        except FoyerError as error:
+            vars(context.state).update(before)
+            del context.replies[said:]
+            for row in filter(None, (context.conversation, context.address, context.case)):
+                if row in context.session:
+                    await context.session.refresh(row)
+            context.case = await self.house.conversations.case_of(context.session, context.conversation)
+            context.say(Text(error.key, **error.params), options=talk.ways_on(context))
+
+    def _heard(self, context: Context, letter: Letter, understanding: Understanding) -> Heard:
+        typed = chosen(letter.text, context.state.offered) if letter.choice is None else None
+        if letter.choice is None and understanding.language and typed is None:
+            talk.follow_language(context, understanding.language)
+        return Heard(letter.text, letter.choice or typed, understanding)
+
+    async def _recall(self, session: AsyncSession, conversation: Conversation) -> State:
+        if conversation.state is None:
+            return State()
+        place = f"conversation.state:{conversation.id}"
+        return State.from_json(await self.house.conversations.vault.open(session, place, conversation.state))
+
+    async def _remember(self, session: AsyncSession, conversation: Conversation, state: State) -> None:
+        conversation.state = await self.house.conversations.vault.seal(
+            session, conversation.key_id, f"conversation.state:{conversation.id}", state.to_json()
+        )
+
+    async def _failed(self, claim: Claim) -> None:
+        async with self.database.city(claim.city_id) as session:
+            row = await session.get_one(Inbox, claim.row_id)
+            row.attempts += 1
+            if row.attempts >= MOST_ATTEMPTS:
+                row.handled_at = self.house.conversations.clock.now()
+                await self._apologise(session, claim.conversation_id, claim.row_id)
+
+    async def _apologise(self, session: AsyncSession, conversation_id: uuid.UUID, row_id: uuid.UUID) -> None:
+        conversation = await self.house.conversations.conversation(session, conversation_id)
+        reply = talk.apology()
+        await self.house.conversations.say(session, conversation, reply, key=f"turn:{row_id}:sorry")

@@ -1,0 +1,170 @@
+"""Who is given what, and who listens to what: the one place where the house is put together."""
+
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from booking.calendar import CalendarFiles
+from booking.ports import ContentRules
+from booking.service import Booking
+from booking.slots import OfficeHours
+from bots.email.channel import MailChannel
+from bots.web.channel import WebChannel
+from conversation.delivery import Delivery
+from conversation.ports import Channel
+from conversation.service import Conversations
+from dialogue.context import House as Dialogue
+from dialogue.turn import Turns
+from escalation.service import Escalation
+from foundation import content, faults, jobs
+from foundation.clock import Clock, ShiftedClock, SystemClock
+from foundation.content_models import CityContent
+from foundation.crypto import Vault
+from foundation.db import Database
+from foundation.errors import OperatorError
+from foundation.events import Events, Subscriptions
+from foundation.i18n import Catalogue, Filled, Sayable, Text
+from foundation.settings import Settings
+from nlu.service import NluService
+from people.models import City, Office
+from people.service import People
+
+
+@dataclass(frozen=True)
+class House:
+    """Everything a process works with."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    vault: Vault
+    catalogue: Catalogue
+    content: CityContent
+    events: Events
+    conversations: Conversations
+    people: People
+    booking: Booking
+    calendars: CalendarFiles
+    escalation: Escalation
+    channels: Mapping[str, Channel]
+
+    def delivery(self) -> Delivery:
+        return Delivery(self.database, self.conversations, self.channels)
+
+    async def city_id(self) -> uuid.UUID:
+        async with self.database.every_city() as session:
+            found = await session.scalar(select(City.id).where(City.slug == self.settings.city))
+        if found is None:
+            raise OperatorError(
+                f"The city {self.settings.city!r} is not in the database yet; run `foyer seed`."
+            )
+        return found
+
+    async def office_id(self) -> uuid.UUID:
+        async with self.database.city(await self.city_id()) as session:
+            found = await session.scalar(select(Office.id).where(Office.slug == self.content.city.office.id))
+        if found is None:
+            raise OperatorError("The city has no office in the database yet; run `foyer seed`.")
+        return found
+
+    async def turns(self) -> Turns:
+        dialogue = Dialogue(
+            catalogue=self.catalogue,
+            clock=self.clock,
+            content=self.content,
+            conversations=self.conversations,
+            booking=self.booking,
+            calendars=self.calendars,
+            escalation=self.escalation,
+            office_id=await self.office_id(),
+            mail_enabled="email" in self.channels,
+        )
+        return Turns(self.database, dialogue, NluService.from_content(self.content))
+
+
+@dataclass(frozen=True)
+class ContentFacts:
+    """What escalation asks of the content."""
+
+    content: CityContent
+    rules: ContentRules
+
+    def service_name(self, service: str | None) -> Sayable:
+        if service is not None and service in self.content.services:
+            return Filled(self.content.services[service].names)
+        return Text("desk.no_service")
+
+    def duration_of(self, service: str | None) -> timedelta:
+        if service is not None and service in self.content.services:
+            return self.rules.duration(service)
+        return timedelta(minutes=10)
+
+    def open_at(self, office: Office, instant: datetime) -> bool:
+        hours: OfficeHours = self.rules.hours(office.slug)
+        local = instant.astimezone(ZoneInfo(hours.zone))
+        spans = hours.weekly.get(local.weekday(), ())
+        return hours.open_on(local.date()) and any(start <= local.time() < end for start, end in spans)
+
+
+def build(settings: Settings, database_url: str) -> House:
+    """Put the house together. Opens no connection yet. Errors: OperatorError."""
+    faults.arm(settings.crash_at)
+    clock: Clock = ShiftedClock(settings.now) if settings.now else SystemClock()
+    city = content.load(settings.content_dir, settings.city)
+    catalogue = Catalogue.load(settings.content_dir)
+    vault = Vault(settings.master_secret)
+    events = Events(SUBSCRIPTIONS, jobs.defer)
+    conversations = Conversations(vault, clock, catalogue, settings.public_url, city.city.languages)
+    rules = ContentRules(city)
+    booking = Booking(rules, clock, events)
+    people = People(clock)
+    escalation = Escalation(conversations, people, booking, clock, events, ContentFacts(city, rules))
+    return House(
+        settings=settings,
+        clock=clock,
+        database=Database(database_url),
+        vault=vault,
+        catalogue=catalogue,
+        content=city,
+        events=events,
+        conversations=conversations,
+        people=people,
+        booking=booking,
+        calendars=CalendarFiles(catalogue),
+        escalation=escalation,
+        channels=_channels(settings, city, catalogue, clock),
+    )
+
+
+def _channels(
+    settings: Settings, city: CityContent, catalogue: Catalogue, clock: Clock
+) -> dict[str, Channel]:
+    """A channel is switched on by its settings alone."""
+    channels: list[Channel] = [WebChannel()]
+    if settings.smtp_url:
+        office = city.city.office.name["de"]
+        url = settings.smtp_url.get_secret_value()
+        channels.append(
+            MailChannel(url, sender=settings.mail_from, office_name=office, catalogue=catalogue, clock=clock)
+        )
+    return {channel.name: channel for channel in channels}
+
+
+@asynccontextmanager
+async def opened(settings: Settings, database_url: str) -> AsyncIterator[House]:
+    """A house whose master key fits its database; closed at the end. Errors: OperatorError."""
+    house = build(settings, database_url)
+    try:
+        async with house.database.every_city() as session:
+            await house.vault.check_master(session)
+        yield house
+    finally:
+        await house.database.close()
+
+
+SUBSCRIPTIONS = Subscriptions()

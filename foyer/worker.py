@@ -1,0 +1,66 @@
+"""`foyer worker`: takes turns, delivers, and runs timed jobs. Any number of them may run."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+
+import psycopg
+
+from conversation.queues import Claim, Queue
+from foundation import jobs
+from foundation.live import Hub
+from foyer.wiring import House
+
+logger = logging.getLogger(__name__)
+
+HANDS = {"inbox": 4, "outbox": 2}
+"""How many threads of each queue one worker works on at a time."""
+LOOK_AGAIN = 2.0
+"""Seconds after which a queue is looked at without being woken: for rows whose time has come."""
+
+Work = Callable[[Claim], Awaitable[None]]
+
+
+async def work(house: House) -> None:
+    """Work until cancelled."""
+    turns, delivery = await house.turns(), house.delivery()
+    async with Hub(house.database) as hub, asyncio.TaskGroup() as group:
+        for name, task in {"inbox": turns.take, "outbox": delivery.deliver}.items():
+            for number in range(HANDS[name]):
+                group.create_task(_hand(house, hub, name, task), name=f"{name} {number}")
+        group.create_task(jobs.run_worker(house.database, house.events, house.clock), name="jobs")
+
+
+async def _hand(house: House, hub: Hub, name: str, task: Work) -> None:
+    """One pair of hands: its own connection for locks, opened again when it is lost."""
+    pause = 0.05
+    while True:
+        try:
+            connection = await house.database.connect()
+            async with connection:
+                pause = 0.05
+                await _empty_for_ever(house, hub, Queue(name, connection), name, task)
+        except (psycopg.Error, OSError) as error:
+            logger.warning("worker: %s lost its connection (%s), trying again", name, type(error).__name__)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 2.0)
+
+
+async def _empty_for_ever(house: House, hub: Hub, queue: Queue, name: str, task: Work) -> None:
+    with hub.woken_by(name) as waker:
+        while True:
+            waker.clear()
+            while await _one(house, queue, task):
+                pass
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(waker.wait(), LOOK_AGAIN)
+
+
+async def _one(house: House, queue: Queue, task: Work) -> bool:
+    """Work on one row; whether there was one."""
+    async with queue.claim(house.clock.now()) as claim:
+        if claim is None:
+            return False
+        await task(claim)
+        return True
