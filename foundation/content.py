@@ -1,0 +1,185 @@
+"""Reads what a city says: `load(content_dir, slug)` gives it typed, filled and checked for its shape."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from foundation.content_models import (
+    ASPECTS,
+    Answer,
+    Aspect,
+    Check,
+    ChecklistItem,
+    City,
+    CityContent,
+    Document,
+    Fact,
+    Faq,
+    Gate,
+    LegalPage,
+    Link,
+    Office,
+    OpenSpan,
+    Question,
+    Reduction,
+    Result,
+    Section,
+    Service,
+    SlotRules,
+    Tariff,
+    Triggers,
+    Words,
+)
+from foundation.errors import OperatorError
+from foundation.measures import Measures, Slots
+from foundation.yamlfile import YamlFile
+
+__all__ = [
+    "ASPECTS",
+    "Answer",
+    "Aspect",
+    "Check",
+    "ChecklistItem",
+    "City",
+    "CityContent",
+    "Document",
+    "Fact",
+    "Faq",
+    "Gate",
+    "LegalPage",
+    "Link",
+    "Office",
+    "OpenSpan",
+    "Question",
+    "Reduction",
+    "Result",
+    "Section",
+    "Service",
+    "SlotRules",
+    "Tariff",
+    "Triggers",
+    "Words",
+    "load",
+]
+
+_M = TypeVar("_M", bound=BaseModel)
+_Languages = Mapping[str, Slots]
+_NEEDED_FACTS = ("fee", "duration", "proxy_allowed", "signature", "file_before_payment")
+
+
+def load(content_dir: Path, city_slug: str) -> CityContent:
+    """Read a city. Errors: OperatorError that names the file, the line and what to do."""
+    return _Reader(content_dir, city_slug).read()
+
+
+class _Reader:
+    """Reads the files of one city in the order in which later ones quote earlier ones."""
+
+    def __init__(self, content_dir: Path, slug: str) -> None:
+        self.root = content_dir / "cities" / slug
+        if not (self.root / "city.yaml").is_file():
+            raise OperatorError(
+                f"{self.root}/city.yaml is missing; set FOYER_CITY to a folder of {content_dir}/cities."
+            )
+        self.measures = Measures(YamlFile(content_dir / "units.yaml").value)
+
+    def read(self) -> CityContent:
+        file = YamlFile(self.root / "city.yaml")
+        city = _model(City, file, file.value, {})
+        slots: dict[str, Slots] = {code: self.measures.city(city, code) for code in city.languages}
+        documents = self._documents(slots)
+        for code in city.languages:
+            papers = {paper.id: paper.label(code) for paper in documents.values()}
+            slots[code] = {**slots[code], **self.measures.isolated(papers, code)}
+        services = [self._service(one, slots, documents) for one in self._folder("services")]
+        _known_services(file, city, services)
+        triggers = YamlFile(self.root / "nlu" / "triggers.yaml")
+        return CityContent(
+            city=city,
+            services={service.id: service for service in services},
+            documents=documents,
+            faq={
+                faq.intent: faq for faq in (_model(Faq, one, one.value, slots) for one in self._folder("faq"))
+            },
+            legal={
+                page.id: page
+                for page in (_model(LegalPage, one, one.value, slots) for one in self._folder("legal"))
+            },
+            triggers=_model(Triggers, triggers, triggers.value, {}),
+        )
+
+    def _folder(self, name: str) -> list[YamlFile]:
+        return [YamlFile(path) for path in sorted((self.root / name).glob("*.yaml"))]
+
+    def _documents(self, slots: _Languages) -> dict[str, Document]:
+        file = YamlFile(self.root / "documents.yaml")
+        papers = (
+            _model(Document, file, raw, slots, ("documents", index))
+            for index, raw in enumerate(file.value["documents"])
+        )
+        return {paper.id: paper for paper in papers}
+
+    def _service(self, file: YamlFile, slots: _Languages, documents: Mapping[str, Document]) -> Service:
+        raw = dict(file.value)
+        facts = {
+            name: _model(Fact, file, fact, {}, ("facts", name)) for name, fact in raw.get("facts", {}).items()
+        }
+        missing = [name for name in _NEEDED_FACTS if name not in facts]
+        if missing:
+            raise file.error(("facts",), f"add {', '.join(missing)}; every service states these")
+        own: dict[str, Slots] = {
+            code: {**slots[code], **{name: self.measures.fact(fact, code) for name, fact in facts.items()}}
+            for code in slots
+        }
+        raw["facts"] = facts
+        raw["checklist"] = [
+            self._checklist_item(file, index, item, own, documents)
+            for index, item in enumerate(raw["checklist"])
+        ]
+        for code in own:
+            own[code] = {**own[code], **self._own_words(raw, code)}
+        return _model(Service, file, raw, own)
+
+    def _checklist_item(
+        self,
+        file: YamlFile,
+        index: int,
+        raw: Mapping[str, Any],
+        slots: _Languages,
+        documents: Mapping[str, Document],
+    ) -> ChecklistItem:
+        where = ("checklist", index)
+        document = documents.get(raw.get("document", ""))
+        if document is None:
+            raise file.error((*where, "document"), "not in documents.yaml; add it there or correct the id")
+        return _model(ChecklistItem, file, {**raw, "document": document}, slots, where)
+
+    def _own_words(self, raw: Mapping[str, Any], language: str) -> dict[str, str]:
+        """What only this service's sentences may name: its German term and its papers as a list."""
+        lines = (
+            f"• {item.document.label(language)}" + (f" – {item.note[language]}" if item.note else "")
+            for item in raw["checklist"]
+        )
+        term = self.measures.isolated({"term": raw["term"]}, language)
+        return {**term, "documents": "\n".join(lines)}
+
+
+def _model(
+    kind: type[_M], file: YamlFile, raw: object, slots: _Languages, inside: tuple[str | int, ...] = ()
+) -> _M:
+    try:
+        return kind.model_validate(raw, context={"slots": slots})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise file.error((*inside, *first["loc"]), first["msg"].removeprefix("Value error, ")) from error
+
+
+def _known_services(file: YamlFile, city: City, services: list[Service]) -> None:
+    known = {service.id for service in services}
+    for index, service_id in enumerate(city.menu):
+        if service_id not in known:
+            raise file.error(
+                ("menu", index), f"{service_id} has no file in services/; add it or take it off the menu"
+            )
