@@ -18,9 +18,11 @@ class GateResult:
 
     @classmethod
     def walked(cls, service: Service, answers: Mapping[str, str]) -> Self:
-        """Walk the gate with these answers; a gate not walked to its end says "not_yet"."""
+        """Walk the gate with these answers; one not walked to its end, or that names another errand, says "not_yet"."""
         step = service.gate.next(answers)
-        return cls(service.id, step.kind if isinstance(step, Result) else "not_yet")
+        if isinstance(step, Result) and step.service is None:
+            return cls(service.id, step.kind)
+        return cls(service.id, "not_yet")
 
 
 @dataclass(frozen=True)

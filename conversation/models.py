@@ -66,6 +66,24 @@ class Case(PersonalRow, Base):
     closed_at: Mapped[datetime | None]
 
 
+class CaseBrowser(PersonalRow, Base):
+    """A browser that may open the case's link, or asked to: `bound_at` is when it proved to be the person's.
+
+    `browser_hash` is the SHA-256 of its cookie, `code_hash` a blind index of the code it was sent.
+    """
+
+    __tablename__ = "case_browser"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    case_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("case.id", ondelete="CASCADE"), index=True)
+    browser_hash: Mapped[bytes]
+    asked_at: Mapped[datetime]
+    bound_at: Mapped[datetime | None]
+    code_hash: Mapped[bytes | None]
+    code_until: Mapped[datetime | None]
+    tries: Mapped[int] = mapped_column(default=0)
+
+
 class Conversation(PersonalRow, Base):
     """A thread with one address; it may join a case. `state` is the dialogue's memory, sealed."""
 

@@ -333,6 +333,29 @@ def upgrade() -> None:
     op.create_index(op.f("ix_appointment_delete_after"), "appointment", ["delete_after"], unique=False)
     op.create_index(op.f("ix_appointment_office_id"), "appointment", ["office_id"], unique=False)
     op.create_table(
+        "case_browser",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("case_id", sa.UUID(), nullable=False),
+        sa.Column("browser_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("bound_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("code_hash", sa.LargeBinary(), nullable=True),
+        sa.Column("code_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("delete_after", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("city_id", sa.UUID(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["case.id"], name=op.f("fk_case_browser_case_id_case"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["city_id"], ["city.id"], name=op.f("fk_case_browser_city_id_city"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_case_browser")),
+    )
+    op.create_index(op.f("ix_case_browser_case_id"), "case_browser", ["case_id"], unique=False)
+    op.create_index(op.f("ix_case_browser_city_id"), "case_browser", ["city_id"], unique=False)
+    op.create_index(op.f("ix_case_browser_delete_after"), "case_browser", ["delete_after"], unique=False)
+    op.create_table(
         "conversation",
         sa.Column("id", sa.UUID(), nullable=False),
         sa.Column("address_id", sa.UUID(), nullable=False),
