@@ -284,7 +284,7 @@ class Embedded:
             theirs = os.stat(f"/proc/{pid}/cwd")
         except PermissionError:
             # Root without CAP_SYS_PTRACE (a container) may not look; the database's own user may.
-            seen = subprocess.run(  # noqa: S603 - fixed program, numeric argument
+            seen: subprocess.CompletedProcess[str] = subprocess.run(  # noqa: S603 - fixed program, numeric argument
                 ["/usr/bin/stat", "-Lc", "%d:%i", f"/proc/{pid}/cwd"],
                 capture_output=True,
                 text=True,

@@ -7,19 +7,18 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
 import pytest
 from playwright.async_api import Browser
 from psycopg import sql
 
 from foundation.clock import FixedClock
 from foundation.crypto import Vault
-from foundation.db import Base, Database
+from foundation.db import Database
 from foundation.settings import Settings
+from foyer.migrations import migrate
 from tests.support.app import App
 from tests.support.browser import DESKTOP, PHONE, Visitor, running_browser, visiting
 from tests.support.factory import Factory, SampleCity, sample_city
-from tests.support.models import import_all_models
 from tests.support.postgres import Cluster, running_cluster
 from tests.support.smtp import Mailbox, running_smtp
 
@@ -45,20 +44,8 @@ def template(cluster: Cluster) -> str:
     """The name of a migrated, empty database from which each test's own is copied."""
     with cluster.connect() as connection:
         connection.execute("CREATE DATABASE foyer_template")
-    _migrate(cluster.url("foyer_template"))
+    migrate(cluster.url("foyer_template"))
     return "foyer_template"
-
-
-def _migrate(url: str) -> None:
-    import_all_models()
-    with psycopg.connect(url) as connection:
-        connection.execute("CREATE EXTENSION IF NOT EXISTS btree_gist")
-        connection.execute("CREATE SCHEMA IF NOT EXISTS keyring")
-    from sqlalchemy import create_engine
-
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
-    Base.metadata.create_all(engine)
-    engine.dispose()
 
 
 @pytest.fixture
