@@ -44,20 +44,17 @@ function parts(value) {
 function splitBox(declaration) {
   const [top, right, bottom, left] = parts(declaration.value);
   if (left === undefined || left === right) return;
-  const { prop, important } = declaration;
-  declaration.replaceWith(
-    { prop: `${prop}-block`, value: `${top} ${bottom}`, important },
-    { prop: `${prop}-inline`, value: `${left} ${right}`, important },
-  );
+  const { prop } = declaration;
+  declaration.cloneBefore({ prop: `${prop}-block`, value: `${top} ${bottom}` });
+  declaration.cloneBefore({ prop: `${prop}-inline`, value: `${left} ${right}` });
+  declaration.remove();
 }
 
 function splitCorners(declaration) {
   const [a, b = a, c = a, d = b] = parts(declaration.value);
   if (declaration.value.includes('/') || (a === b && c === d)) return;
-  const { important } = declaration;
-  declaration.replaceWith(
-    ...[a, b, c, d].map((value, i) => ({ prop: `border-${CORNERS[i]}-radius`, value, important })),
-  );
+  [a, b, c, d].forEach((value, i) => declaration.cloneBefore({ prop: `border-${CORNERS[i]}-radius`, value }));
+  declaration.remove();
 }
 
 export function directionNeutral() {

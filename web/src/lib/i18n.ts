@@ -50,8 +50,16 @@ function fill(template: string, params: Params): string {
   });
 }
 
+/** A language's name in itself ("Türkçe"). */
+export const nameOf = (code: string): string => new Intl.DisplayNames([code], { type: 'language' }).of(code) ?? code;
+
 const region = language === 'en' ? 'en-GB' : language;
-const clockTime = new Intl.DateTimeFormat(region, { hour: '2-digit', minute: '2-digit', numberingSystem: 'latn' });
+const clockTime = new Intl.DateTimeFormat(region, {
+  hour: '2-digit',
+  minute: '2-digit',
+  hourCycle: 'h23',
+  numberingSystem: 'latn',
+});
 const longDay = new Intl.DateTimeFormat(region, {
   weekday: 'long',
   day: 'numeric',

@@ -1,0 +1,25 @@
+"""Imprint, privacy notice and accessibility statement, as the city wrote them."""
+
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+
+from foundation.content_models import CityContent
+from foundation.web import Pages
+
+TEMPLATES = Path(__file__).parent / "templates"
+LEGAL = ("imprint", "privacy", "accessibility")
+
+
+def router(pages: Pages, content: CityContent) -> APIRouter:
+    """GET /imprint, /privacy, /accessibility."""
+    routes = APIRouter(include_in_schema=False)
+
+    def add(name: str) -> None:
+        @routes.get(f"/{name}", name=f"legal_{name}")
+        async def legal(request: Request) -> Response:
+            return pages.page(request, "citizen/legal.html", content=content.page(name))
+
+    for name in LEGAL:
+        add(name)
+    return routes
