@@ -4,7 +4,6 @@ import base64
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,12 @@ from foyer.migrations import migrate
 from tests.support.app import App
 from tests.support.browser import DESKTOP, PHONE, Visitor, running_browser, visiting
 from tests.support.factory import Factory, SampleCity, sample_city
+from tests.support.moments import MONDAY
 from tests.support.postgres import Cluster, running_cluster
 from tests.support.smtp import Mailbox, running_smtp
 
 pytest_plugins = ["tests.promises.plugin"]
 
-MONDAY = datetime(2026, 10, 19, 7, 30, tzinfo=UTC)
 MASTER_KEY = bytes(range(32))
 
 # The installation on this machine must not reach into a test.

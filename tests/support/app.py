@@ -8,13 +8,15 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import httpx
 
+from foundation.settings import Settings
+from people.models import Office
 from tests.support.postgres import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,8 +129,37 @@ class App:
             self.settings,
         )
 
+    def chosen(self) -> Settings:
+        """The same settings as the processes have."""
+        with environment(self.environment()):
+            return Settings(_env_file=None)
+
+    async def seed(self) -> None:
+        """Bring the city of the content into the database, as `foyer seed` does."""
+        # Imported late, so that a test of one room does not need the whole house to be sound.
+        from foyer.seed import seed
+        from foyer.wiring import opened
+
+        async with opened(self.chosen(), self.database_url) as house:
+            await seed(house)
+
+    async def clerk(self, login: str = "weber", name: str = "Frau Weber") -> tuple[str, str]:
+        """Login and password of a new clerk who has chosen their password already."""
+        from foyer.wiring import opened
+
+        async with opened(self.chosen(), self.database_url) as house:
+            city_id, office_id = await house.city_id(), await house.office_id()
+            async with house.database.city(city_id) as session:
+                office = await session.get_one(Office, office_id)
+                staff, password = await house.people.create_staff(
+                    session, office, login=login, name=name, roles=["clerk"], languages=["de", "en"]
+                )
+                staff.must_change_password = False
+        return login, password
+
     async def start(self, *, crash_at: str | None = None) -> None:
         """Start both processes and wait until pages are served; `crash_at` names the step where they die."""
+        await self.seed()
         for process in self.processes:
             process.start(_crash(crash_at))
         await self.ready()
@@ -172,6 +203,19 @@ class App:
         return "\n".join(
             process.log.read_text(errors="replace") for process in self.processes if process.log.exists()
         )
+
+
+@contextlib.contextmanager
+def environment(values: dict[str, str]) -> Iterator[None]:
+    """Let this process's environment be `values` for a moment."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _crash(step: str | None) -> dict[str, str]:
