@@ -25,6 +25,7 @@ from pages.desk.views import Json, Views
 from people.models import Staff
 from people.service import (
     COOKIE,
+    SHORTEST_PASSWORD,
     PasswordChangeNeeded,
     People,
     SignedIn,
@@ -160,7 +161,9 @@ def _pages(routes: APIRouter, desk: Desk) -> None:
                 staff = await desk.people.staff_of(session, request.cookies.get(COOKIE))
         except SignInNeeded:
             return RedirectResponse("/desk/sign-in", status_code=303)
-        return desk.pages.page(request, "desk/password.html", problem=None, staff=staff)
+        return desk.pages.page(
+            request, "desk/password.html", problem=None, staff=staff, letters=SHORTEST_PASSWORD
+        )
 
     @routes.post("/password", name="desk_sets_password")
     async def set_password(
@@ -180,7 +183,7 @@ def _pages(routes: APIRouter, desk: Desk) -> None:
             if opened is None:
                 raise PasswordWrong
         except FoyerError as error:
-            return _again(desk, request, "desk/password.html", error, staff=staff)
+            return _again(desk, request, "desk/password.html", error, staff=staff, letters=SHORTEST_PASSWORD)
         return desk.let_in(opened, "/desk")
 
     @routes.post("/sign-out", name="desk_sign_out")

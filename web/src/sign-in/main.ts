@@ -1,0 +1,4 @@
+import './sign-in.css';
+import { closingMenus } from '../lib/menus';
+
+closingMenus();
