@@ -17,12 +17,12 @@ from booking.service import SlotTaken
 from conversation.models import Case
 from foundation.clock import FixedClock
 from foundation.db import Database
+from foyer.migrations import import_models
 from tests.support.booking import gate, sample_booking
-from tests.support.models import import_all_models
 
 
 async def rush(job: dict[str, Any]) -> dict[str, list[Any]]:
-    import_all_models()
+    import_models()
     database = Database(job["url"], pool_size=len(job["cases"]))
     everybody_connected = asyncio.Barrier(len(job["cases"]) + 1)
     go = asyncio.Event()
