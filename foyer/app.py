@@ -13,9 +13,11 @@ from bots.web.thread import Threads
 from foundation.live import Hub
 from foundation.web import DIST, Assets, Names, Pages, install
 from foyer.wiring import House
+from pages.desk import routes as desk
+from pages.desk.views import Views
 
-TEMPLATES = {"chat": chat.TEMPLATES}
-BROWSER_TEXTS: Names = {"chat": ("chat.",)}
+TEMPLATES = {"chat": chat.TEMPLATES, "desk": desk.TEMPLATES}
+BROWSER_TEXTS: Names = {"chat": ("chat.",), "desk": desk.TEXTS}
 
 
 async def create_app(house: House) -> FastAPI:
@@ -32,6 +34,7 @@ async def create_app(house: House) -> FastAPI:
     )
     _add_health(app, house)
     app.include_router(chat.router(await _chat(house, hub, pages)))
+    app.include_router(desk.router(await _desk(house, hub, pages)))
     install(app, pages)
     return app
 
@@ -67,6 +70,13 @@ async def _chat(house: House, hub: Hub, pages: Pages) -> chat.WebChat:
         messages=Bucket(house.clock, burst=30, per_second=1),
         visits=Bucket(house.clock, burst=120, per_second=2),
     )
+
+
+async def _desk(house: House, hub: Hub, pages: Pages) -> desk.Desk:
+    views = Views(
+        house.conversations, house.escalation, house.people, house.booking, house.content, house.clock
+    )
+    return desk.Desk(house.database, hub, pages, house.people, house.escalation, views, await house.city_id())
 
 
 def _listening(hub: Hub) -> Any:
