@@ -3,9 +3,10 @@
 import uuid
 from dataclasses import dataclass, field
 
+from nlu.understanding import Understanding
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from booking.calendar import CalendarFiles
+from booking.jobs import Notices
 from booking.ports import GateResult
 from booking.service import Booking
 from conversation.models import Address, Case, Conversation
@@ -16,7 +17,6 @@ from escalation.service import Escalation
 from foundation.clock import Clock
 from foundation.content_models import CityContent
 from foundation.i18n import Catalogue, Filled, Sayable, Text
-from nlu.understanding import Understanding
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class House:
     content: CityContent
     conversations: Conversations
     booking: Booking
-    calendars: CalendarFiles
+    notices: Notices
     escalation: Escalation
     office_id: uuid.UUID
     mail_enabled: bool

@@ -67,6 +67,5 @@ def choose(heard: Heard, context: Context) -> Skill:
         found = next((route.skill for route in ROUTES if context.state.expects in route.expects), None)
         if found:
             return found
-    if intent in context.content.faq:
-        return faq.topic
-    return next((route.skill for route in ROUTES if intent in route.intents), talk.not_understood)
+    fallback = faq.topic if intent in context.content.faq else talk.not_understood
+    return next((route.skill for route in ROUTES if intent in route.intents), fallback)

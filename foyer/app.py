@@ -1,5 +1,6 @@
 """The web application: pages, JSON endpoints and sockets, mounted on one FastAPI."""
 
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -7,16 +8,20 @@ from typing import Any
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from booking.calendar import CalendarFiles
 from bots.web import routes as chat
 from bots.web.limits import Bucket
 from bots.web.thread import Threads
+from conversation.links import Links
 from foundation.live import Hub
 from foundation.web import DIST, Assets, Names, Pages, install
 from foyer.wiring import House
+from pages.citizen import legal
+from pages.citizen import routes as citizen
 from pages.desk import routes as desk
 from pages.desk.views import Views
 
-TEMPLATES = {"chat": chat.TEMPLATES, "desk": desk.TEMPLATES}
+TEMPLATES = {"chat": chat.TEMPLATES, citizen.ROOM: citizen.TEMPLATES, "desk": desk.TEMPLATES}
 BROWSER_TEXTS: Names = {"chat": ("chat.",), "desk": desk.TEXTS}
 
 
@@ -33,8 +38,11 @@ async def create_app(house: House) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     _add_health(app, house)
-    app.include_router(chat.router(await _chat(house, hub, pages)))
-    app.include_router(desk.router(await _desk(house, hub, pages)))
+    city_id = await house.city_id()
+    app.include_router(chat.router(_chat(house, hub, pages, city_id)))
+    app.include_router(citizen.router(_appointments(house, pages, city_id)))
+    app.include_router(legal.router(pages, house.content))
+    app.include_router(desk.router(_desk(house, hub, pages, city_id)))
     install(app, pages)
     return app
 
@@ -60,23 +68,49 @@ def _shared(house: House, language: str) -> Mapping[str, Any]:
     }
 
 
-async def _chat(house: House, hub: Hub, pages: Pages) -> chat.WebChat:
+def _chat(house: House, hub: Hub, pages: Pages, city_id: uuid.UUID) -> chat.WebChat:
     return chat.WebChat(
         database=house.database,
         hub=hub,
         threads=Threads(house.conversations, house.settings.public_url, house.escalation.place),
         pages=pages,
-        city_id=await house.city_id(),
+        city_id=city_id,
         messages=Bucket(house.clock, burst=30, per_second=1),
         visits=Bucket(house.clock, burst=120, per_second=2),
     )
 
 
-async def _desk(house: House, hub: Hub, pages: Pages) -> desk.Desk:
-    views = Views(
-        house.conversations, house.escalation, house.people, house.booking, house.content, house.clock
+def _appointments(house: House, pages: Pages, city_id: uuid.UUID) -> citizen.AppointmentPages:
+    return citizen.AppointmentPages(
+        database=house.database,
+        pages=pages,
+        city_id=city_id,
+        links=Links(house.conversations),
+        booking=house.booking,
+        notices=house.notices,
+        calendars=CalendarFiles(house.catalogue),
+        content=house.content,
     )
-    return desk.Desk(house.database, hub, pages, house.people, house.escalation, views, await house.city_id())
+
+
+def _desk(house: House, hub: Hub, pages: Pages, city_id: uuid.UUID) -> desk.Desk:
+    views = Views(
+        conversations=house.conversations,
+        escalation=house.escalation,
+        people=house.people,
+        booking=house.booking,
+        content=house.content,
+        clock=house.clock,
+    )
+    return desk.Desk(
+        database=house.database,
+        hub=hub,
+        pages=pages,
+        people=house.people,
+        escalation=house.escalation,
+        views=views,
+        city_id=city_id,
+    )
 
 
 def _listening(hub: Hub) -> Any:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from nlu.service import NluService
 from sqlalchemy import select
 
 from booking.calendar import CalendarFiles
+from booking.jobs import KINDS as APPOINTMENT_NEWS
+from booking.jobs import Notices
 from booking.ports import ContentRules
 from booking.service import Booking
 from booking.slots import OfficeHours
@@ -30,7 +33,6 @@ from foundation.errors import OperatorError
 from foundation.events import Events, Subscriptions
 from foundation.i18n import Catalogue, Filled, Sayable, Text
 from foundation.settings import Settings
-from nlu.service import NluService
 from people.models import City, Office
 from people.service import People
 
@@ -49,7 +51,7 @@ class House:
     conversations: Conversations
     people: People
     booking: Booking
-    calendars: CalendarFiles
+    notices: Notices
     escalation: Escalation
     channels: Mapping[str, Channel]
 
@@ -79,7 +81,7 @@ class House:
             content=self.content,
             conversations=self.conversations,
             booking=self.booking,
-            calendars=self.calendars,
+            notices=self.notices,
             escalation=self.escalation,
             office_id=await self.office_id(),
             mail_enabled="email" in self.channels,
@@ -118,8 +120,9 @@ def build(settings: Settings, database_url: str) -> House:
     city = content.load(settings.content_dir, settings.city)
     catalogue = Catalogue.load(settings.content_dir)
     vault = Vault(settings.master_secret)
-    events = Events(SUBSCRIPTIONS, jobs.defer)
     conversations = Conversations(vault, clock, catalogue, settings.public_url, city.city.languages)
+    notices = Notices(conversations, CalendarFiles(catalogue), city)
+    events = Events(_subscriptions(notices), jobs.defer)
     rules = ContentRules(city)
     booking = Booking(rules, clock, events)
     people = People(clock)
@@ -135,7 +138,7 @@ def build(settings: Settings, database_url: str) -> House:
         conversations=conversations,
         people=people,
         booking=booking,
-        calendars=CalendarFiles(catalogue),
+        notices=notices,
         escalation=escalation,
         channels=_channels(settings, city, catalogue, clock),
     )
@@ -167,4 +170,6 @@ async def opened(settings: Settings, database_url: str) -> AsyncIterator[House]:
         await house.database.close()
 
 
-SUBSCRIPTIONS = Subscriptions()
+def _subscriptions(notices: Notices) -> Subscriptions:
+    """Who listens to what: in the transaction (`handlers`) and after it (`effects`)."""
+    return Subscriptions(handlers=dict.fromkeys(APPOINTMENT_NEWS, (notices.mail,)))

@@ -1,13 +1,14 @@
 """From "I am ready" to a booked slot: city of stay → slots → hold → mail address → confirm; then change and cancel."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from email_validator import EmailNotValidError, validate_email
 
-from booking.calendar import Invitation
 from booking.models import Appointment
 from booking.service import HoldExpired, NotBookable, SlotTaken
 from booking.slots import Slot, when_text
+from conversation.models import Case
 from conversation.reply import Attachment, Option, Page
 from dialogue.context import MENU, PERSON, Context, Heard
 from dialogue.skills import faq
@@ -232,22 +233,14 @@ async def _tell_booked(context: Context, booked: Appointment, heading: Text) -> 
         Text("booking.how_it_goes"),
         options=(Option("here", Text("menu.here")), Option("appointments", Text("menu.appointments")), MENU),
         pages=(Page(Text("booking.open_page"), path),),
-        attachments=(_calendar(context, booked, path),),
+        attachments=(await _calendar(context, case, booked),),
     )
 
 
-def _calendar(context: Context, booked: Appointment, path: str) -> Attachment:
-    office = context.content.city.office
-    invitation = Invitation(
-        office_name=office.name[context.language],
-        office_place=context.content.city.names[context.language],
-        office_zone=office.zone,
-        office_mail=office.email,
-        link=context.house.conversations.public_url.rstrip("/") + path,
-        language=context.language,
-        person_place=context.state.place or "",
-    )
-    return context.house.calendars.attachment(booked, invitation, now=context.house.clock.now())
+async def _calendar(context: Context, case: Case, booked: Appointment) -> Attachment:
+    invitation = await context.house.notices.invitation(context.session, case, context.language)
+    named = replace(invitation, person_place=context.state.place or "")
+    return context.house.notices.calendars.attachment(booked, named, now=context.house.clock.now())
 
 
 # -- my appointment ----------------------------------------------------------------------------------

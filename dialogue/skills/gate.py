@@ -19,6 +19,10 @@ async def start(context: Context, heard: Heard) -> None:
         return
     if await booking.has_appointment(context):
         return await booking.appointments(context, heard)
+    await _begin(context, service)
+
+
+async def _begin(context: Context, service: str) -> None:
     context.state.service, context.state.misses, context.state.expects = service, 0, None
     context.state.answers.pop(service, None)  # answers of an earlier walk may no longer be true
     if service in context.state.ready:
@@ -39,6 +43,9 @@ async def _walk(context: Context, about: Service) -> None:
     step = about.gate.next(context.state.answers_for(about.id))
     if isinstance(step, Question):
         _ask(context, about, step)
+    elif step.service:
+        context.say(Filled(step.reason))
+        await _begin(context, step.service)
     elif step.bookable:
         _show_checklist(context, about, step)
     else:

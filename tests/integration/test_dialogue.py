@@ -1,0 +1,134 @@
+"""The dialogue on a real database: what is answered to whom, without browser or processes."""
+
+from datetime import timedelta
+
+import pytest
+
+from foundation.clock import FixedClock
+from tests.support.talk import Citizen, Office
+
+pytestmark = pytest.mark.usefixtures("talk_office")
+
+
+async def booked(citizen: Citizen) -> None:
+    """Walk from "hello" to a booked change of address."""
+    await citizen.start()
+    await citizen.press("book")
+    await citizen.press("book:address_change")
+    await citizen.press("gate:address_change:moved_in:yes")
+    await citizen.press("gate:address_change:where_to:same_city")
+    await citizen.press("ready:address_change")
+    await citizen.say("Manila")
+    await citizen.press("slot:")
+    await citizen.press("confirm:yes")
+
+
+async def test_the_first_message_names_office_machine_privacy_person_and_languages(talk_office: Office) -> None:
+    citizen = Citizen(talk_office, language="en")
+    first, menu = await citizen.start()
+    assert "Virtual Citizens' Office Heidelberg" in first.body.text
+    assert "computer program" in first.body.text
+    assert "Deutsch, English, Türkçe, العربية" in first.body.text
+    assert "talk to a person" in first.body.text.lower()
+    assert [link.url.endswith("/privacy") for link in first.body.links] == [True]
+    assert [choice.id for choice in menu.body.choices] == ["book", "services", "topic", "person", "language"]
+
+
+@pytest.mark.parametrize(
+    ("language", "words", "expected"),
+    [
+        ("de", "ich bin umgezogen", "Ummeldung"),
+        ("en", "I have a new address", "Ummeldung"),
+        ("tr", "taşındım, adresim değişti", "Ummeldung"),
+        ("ar", "غيرت عنواني", "Ummeldung"),
+    ],
+)
+async def test_a_service_is_understood_by_its_synonyms(
+    talk_office: Office, language: str, words: str, expected: str
+) -> None:
+    citizen = Citizen(talk_office, language=language)
+    await citizen.start()
+    await citizen.say(words)
+    assert expected in citizen.text
+    assert "book:address_change" in [choice.id for choice in citizen.last.choices]
+
+
+@pytest.mark.parametrize("typed", ["1", "١", "1.", "book an appointment", "BOOK AN APPOINTMENT!"])
+async def test_a_choice_may_be_typed(talk_office: Office, typed: str) -> None:
+    citizen = Citizen(talk_office)
+    await citizen.start()
+    await citizen.say(typed)
+    assert any(choice.id.startswith("book:") for choice in citizen.last.choices)
+
+
+async def test_both_clocks_stand_beside_each_other(talk_office: Office) -> None:
+    citizen = Citizen(talk_office)
+    await booked(citizen)
+    assert "in Heidelberg" in citizen.text
+    assert "for you in Manila" in citizen.text
+
+
+async def test_the_clerk_reads_german_beside_every_word_of_the_bot(talk_office: Office) -> None:
+    citizen = Citizen(talk_office, language="ar")
+    await citizen.start()
+    assert citizen.last.german is not None
+    assert "Was möchten Sie tun?" in citizen.last.german
+
+
+async def test_no_slot_on_a_no_branch_even_when_asked_for_directly(talk_office: Office) -> None:
+    citizen = Citizen(talk_office)
+    await citizen.start()
+    await citizen.press("book")
+    await citizen.press("book:identity_card")
+    while any(choice.id.startswith("gate:") for choice in citizen.last.choices):
+        await citizen.press("gate:")
+    assert not any(choice.id.startswith(("slot", "ready")) for choice in citizen.last.choices)
+    await citizen._send("choice", text="a slot", choice="slot:20261020T0700Z")
+    assert not any(choice.id.startswith("confirm") for choice in citizen.last.choices)
+
+
+async def test_the_waiting_room_opens_half_an_hour_before(talk_office: Office, clock: FixedClock) -> None:
+    citizen = Citizen(talk_office)
+    await booked(citizen)
+    await citizen.press("here")
+    assert "opens at" in citizen.text
+    case = await citizen.case()
+    async with talk_office.house.database.city(talk_office.city_id) as session:
+        appointment = await talk_office.house.booking.of_case(session, case.id)
+        assert appointment is not None
+    clock.move(appointment.starts_at - clock.now() - timedelta(minutes=5))
+    await citizen.press("appointments")
+    await citizen.press("here")
+    assert "You are next" in citizen.text
+    await citizen.say("I am a bit nervous")
+    assert "The clerk will read it" in citizen.text
+
+
+async def test_cancelling_needs_a_second_yes_and_frees_the_slot(talk_office: Office) -> None:
+    citizen = Citizen(talk_office)
+    await booked(citizen)
+    await citizen.press("appointments")
+    await citizen.press("cancel")
+    await citizen.press("appointments")
+    await citizen.press("cancel")
+    await citizen.press("cancel:yes")
+    await citizen._send("choice", choice="appointments")
+    assert "no appointment" in citizen.text
+
+
+async def test_a_failing_turn_apologises_and_blocks_nobody(
+    talk_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dialogue.turn import Turns
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError("planted words of a citizen")
+
+    citizen = Citizen(talk_office)
+    await citizen.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(Turns, "_answer", broken)
+        await citizen.say("hello")
+    assert "error" in citizen.text
+    await citizen.say("hello")
+    assert "What would you like to do?" in citizen.text
