@@ -87,7 +87,7 @@ class Embedded:
                 self._create(binaries)
             self._check_owner()
             self._check_version(binaries)
-            if self._ping() not in (Ping.OK, Ping.REJECT):
+            if self._ping() not in (Ping.OK, Ping.REJECT) and not self._lives_within_reach():
                 self._launch(binaries)
             self._wait_until_it_answers()
             self._furnish()
@@ -175,9 +175,7 @@ class Embedded:
         self._wait_for_orphans()
         self._disown_foreign_pid()
         self._write_access_rules(owner)
-        self._forget_socket()
-        directory = _make_socket_directory(owner)
-        _write_atomically(self._socket_note, f"{directory}\n")
+        directory = self._emptied_socket_directory(owner)
         if self.log.exists() and self.log.stat().st_size > 10_000_000:
             self.log.replace(self.log.with_suffix(".log.1"))
         with open(os.open(self.log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), "ab") as log:
@@ -329,12 +327,26 @@ class Embedded:
         private = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) == 0o700
         return path if private and found.st_uid == owner else None
 
+    def _lives_within_reach(self) -> bool:
+        """A server that is busy or just starting is waited for; one whose socket was swept away is not."""
+        directory = self._socket_directory()
+        return directory is not None and (directory / SOCKET_NAME).exists() and bool(self._postmaster())
+
+    def _emptied_socket_directory(self, owner: pwd.struct_passwd) -> Path:
+        """The same place as last time, so that the URL survives a restart, or a new one. No server lives now."""
+        directory = self._socket_directory()
+        if directory is None:
+            directory = _make_socket_directory(owner)
+            _write_atomically(self._socket_note, f"{directory}\n")
+        for left in directory.iterdir():
+            left.unlink()
+        return directory
+
     def _forget_socket(self) -> None:
         directory = self._socket_directory()
-        if directory is not None and self._ping() is Ping.NO_RESPONSE:
+        if directory is not None:
             shutil.rmtree(directory, ignore_errors=True)
-        if directory is None or not directory.exists():
-            self._socket_note.unlink(missing_ok=True)
+        self._socket_note.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -1,0 +1,217 @@
+"""The command `foyer`. What an operator must do is said in plain words on one screen, without a traceback."""
+
+import argparse
+import asyncio
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from foundation.errors import OperatorError
+from foundation.settings import Settings
+from foyer import supervisor
+from foyer.supervisor import OPERATOR_NEEDED
+
+Command = Callable[[Settings, argparse.Namespace], None]
+PR_SET_PDEATHSIG = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0, or 78 when the operator is needed."""
+    chosen = _parser().parse_args(arguments)
+    _die_with_supervisor()
+    _log_to_stderr()
+    try:
+        chosen.command(_settings(), chosen)
+    except OperatorError as error:
+        print(f"foyer: {error}", file=sys.stderr, flush=True)
+        return OPERATOR_NEEDED
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def say(text: str) -> None:
+    print(f"foyer: {text}", flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="foyer", description="The front door of a citizens' office.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(words: str, command: Command, text: str, under: object = commands) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = under.add_parser(words, help=text, description=text)  # type: ignore[attr-defined]  # argparse keeps the type private
+        made.set_defaults(command=command)
+        return made
+
+    add("run", run, "Run everything on this machine: database, pages and worker.")
+    add("serve", serve, "Serve the pages; any number of these may run.")
+    add("worker", worker, "Answer, deliver and run jobs; any number of these may run.")
+    add("seed", seed, "Bring the database in line with the city's content.")
+    add("version", version, "Print the version.")
+
+    db = commands.add_parser("db", help="The database.").add_subparsers(required=True, metavar="COMMAND")
+    add("migrate", db_migrate, "Bring the database to this version's schema.", db)
+
+    staff = commands.add_parser("staff", help="Accounts of the staff.").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    reset = add("reset-password", reset_password, "Give an account a new first password.", staff)
+    reset.add_argument("login")
+
+    save = add("backup", backup, "Write a dump, and the keys that open it, into a directory.")
+    save.add_argument("directory", type=Path)
+    restore_ = add("restore", restore, "Bring a dump back, with the latest keys.")
+    restore_.add_argument("file", type=Path)
+    restore_.add_argument("--keyring", type=Path, required=True, help="the latest keyring.sealed")
+    restore_.add_argument("--replace", action="store_true", help="throw away what the database holds now")
+    return parser
+
+
+def run(settings: Settings, _: argparse.Namespace) -> None:
+    supervisor.run(settings, say)
+
+
+def serve(settings: Settings, _: argparse.Namespace) -> None:
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    import uvicorn
+
+    from foyer.app import create_app
+    from foyer.wiring import opened
+
+    async with opened(settings, supervisor.database_url(settings)) as house:
+        server = uvicorn.Server(
+            uvicorn.Config(
+                await create_app(house),
+                # The address of a page may hold somebody's token: it is written to no log.
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                ws_per_message_deflate=False,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=settings.trusted_proxies,
+                ssl_certfile=settings.tls_certificate,
+                ssl_keyfile=settings.tls_key,
+                timeout_graceful_shutdown=5,
+            )
+        )
+        await server.serve(sockets=[supervisor.bind(settings)])
+
+
+def worker(settings: Settings, _: argparse.Namespace) -> None:
+    asyncio.run(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    from foyer.wiring import opened
+    from foyer.worker import work
+
+    async with opened(settings, supervisor.database_url(settings)) as house:
+        task = asyncio.create_task(work(house))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def db_migrate(settings: Settings, _: argparse.Namespace) -> None:
+    from foyer.migrations import heads, migrate
+
+    with supervisor.database(settings, say) as url:
+        migrate(url)
+    say(f"the database has schema {heads()[0]}")
+
+
+def seed(settings: Settings, _: argparse.Namespace) -> None:
+    with supervisor.database(settings, say) as url:
+        asyncio.run(_seed(settings, url))
+
+
+async def _seed(settings: Settings, url: str) -> None:
+    from foyer.wiring import opened
+
+    async with opened(settings, url) as house:
+        await supervisor.seed(house, say)
+
+
+def reset_password(settings: Settings, chosen: argparse.Namespace) -> None:
+    with supervisor.database(settings, say) as url:
+        password = asyncio.run(_reset_password(settings, url, chosen.login))
+    say(f"login {chosen.login}   password {password}   (to be changed at the next sign-in)")
+
+
+async def _reset_password(settings: Settings, url: str, login: str) -> str:
+    from foundation.errors import NotFound
+    from foyer.wiring import opened
+
+    async with opened(settings, url) as house, house.database.city(await house.city_id()) as session:
+        try:
+            return await house.people.reset_password(session, login)
+        except NotFound:
+            raise OperatorError(f"There is no account with the login {login!r}.") from None
+
+
+def backup(settings: Settings, chosen: argparse.Namespace) -> None:
+    from foyer import backup as keeper
+
+    with supervisor.database(settings, say) as url:
+        made = keeper.backup(url, chosen.directory, keeper.tools(settings))
+    say(f"wrote {made.dump} and {made.keyring}")
+
+
+def restore(settings: Settings, chosen: argparse.Namespace) -> None:
+    from foyer import backup as keeper
+
+    with supervisor.only_one(settings.data_dir), supervisor.database(settings, say) as url:
+        keeper.restore(
+            url, chosen.file, chosen.keyring, keeper.tools(settings), settings, replace=chosen.replace
+        )
+    say(f"{chosen.file} is restored; start Foyer with: foyer run")
+
+
+def version(_settings: Settings, _: argparse.Namespace) -> None:
+    print(metadata.version("foyer"))
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"  {_name(problem['loc'])}{problem['msg']}" for problem in error.errors()]
+        raise OperatorError("the settings cannot be used:\n" + "\n".join(lines)) from None
+
+
+def _name(place: Sequence[int | str]) -> str:
+    if not place:
+        return ""
+    name = str(place[0])
+    return f"{name if name.isupper() else f'FOYER_{name.upper()}'}: "
+
+
+def _die_with_supervisor() -> None:
+    """A child of `foyer run` ends with it, even when that was killed."""
+    parent = os.environ.pop(supervisor.PARENT, None)
+    if parent is not None:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != int(parent):
+            sys.exit(0)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for name in ("httpx", "alembic", "procrastinate", "uvicorn"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
