@@ -79,13 +79,11 @@ class Links:
         bound = self._bound(case).where(CaseBrowser.browser_hash == token_digest(visit.browser))
         return bool(await session.scalar(select(bound.exists())))
 
-    async def bind(self, session: AsyncSession, case: Case, visit: Visit, *, browser: str) -> bool:
+    async def bind(self, session: AsyncSession, case: Case, browser: str) -> bool:
         """Bind a browser, or send a code when the case has one already: then False. Errors: TooManyCodes.
 
-        `browser` is the secret that its cookie will hold.
+        `browser` is the fresh secret that its cookie will hold.
         """
-        if await self.is_bound(session, case, visit):
-            return True
         await self.conversations.lock_case(session, case.id)
         if await self._has_browser(session, case):
             await self._send_code(session, case, browser)

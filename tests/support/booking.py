@@ -42,12 +42,12 @@ def gate(kind: str = "video", service: str = SERVICE) -> GateResult:
     return GateResult(service, kind)
 
 
-async def _no_effects(session: AsyncSession, task: str, arguments: dict[str, Any]) -> None:
+async def no_effects(session: AsyncSession, task: str, arguments: dict[str, Any]) -> None:
     raise AssertionError(f"nobody subscribed, but {task} was deferred")
 
 
 def sample_booking(clock: Clock, minutes: int = 30) -> Booking:
-    return Booking(SampleRules(minutes), clock, Events(Subscriptions(), _no_effects))
+    return Booking(SampleRules(minutes), clock, Events(Subscriptions(), no_effects))
 
 
 async def add_lane(
