@@ -162,7 +162,10 @@ class Gate(_Model):
 
 
 class Document(_Model):
-    """A paper: the German term stands beside the own-language name."""
+    """A paper: the German term stands beside the own-language name.
+
+    `intent` is the topic that explains it, `service` the errand by which one gets it.
+    """
 
     id: str
     term: str
@@ -170,6 +173,7 @@ class Document(_Model):
     explain: Words
     synonyms: Mapping[str, tuple[str, ...]] = {}
     intent: str | None = None
+    service: str | None = None
 
     def label(self, language: str) -> str:
         name = self.names[language]

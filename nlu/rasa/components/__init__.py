@@ -1,0 +1,1 @@
+"""Foyer's own parts of the Rasa pipeline. They run in Rasa's virtualenv and import nothing of the house."""

