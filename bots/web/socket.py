@@ -22,6 +22,8 @@ LOOK_AGAIN = 30.0
 """Seconds after which a waiting person's estimate is computed anew."""
 TYPING_PAUSE = 2.0
 LONGEST_FRAME = 2000
+CURRENT: Frame = {"kind": "current"}
+"""All there is has been sent; what comes from now on is news."""
 GOING_AWAY = 1001
 NOT_SIGNED_IN = 4401
 """RFC 6455 leaves 4000-4999 to applications; the page begins anew on this one."""
@@ -71,17 +73,20 @@ class Line:
             self._whispers.put_nowait(whisper)
 
     async def _send_news(self, after: int) -> None:
+        stream = stream_of(self.thread_id)
         await self._send_standing()
-        news = live.follow(
-            self.hub, self.database, city_id=self.city_id, stream=stream_of(self.thread_id), after=after
-        )
+        async with self.database.city(self.city_id) as session:
+            nothing_new = await live.last_seq(session, stream) <= after
+        if nothing_new:
+            await self._send(CURRENT)
+        news = live.follow(self.hub, self.database, city_id=self.city_id, stream=stream, after=after)
         async for rows in news:
             async with self.database.city(self.city_id) as session:
                 frames = await self.threads.frames(session, self.thread_id, rows)
             await self._send(*frames)
             if any(row.kind == "case" for row in rows):
                 await self._send_standing()
-            await self._send({"kind": "current"})
+            await self._send(CURRENT)
 
     async def _send_whispers(self) -> None:
         while True:
