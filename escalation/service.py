@@ -403,7 +403,7 @@ class Escalation:
             .limit(clerks)
         )
         free = [0.0] * clerks
-        for index, (since, service) in enumerate((await session.execute(query)).tuples()):
+        for index, (since, service) in enumerate(await session.execute(query)):
             rest = (since or now) + self.facts.duration_of(service) - now
             # A talk that takes longer than usual will still need a moment.
             free[index] = max(rest.total_seconds(), 60.0)
