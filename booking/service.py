@@ -295,11 +295,8 @@ class Booking:
         self, session: AsyncSession, office_id: uuid.UUID, service: str, start: datetime
     ) -> Slot:
         """The slot at `start` with the lanes that look free first. Errors: NoSuchSlot, NotBookable."""
-        hours, duration, start = (
-            await self._hours(session, office_id),
-            self._rules.duration(service),
-            start.astimezone(UTC),
-        )
+        hours, duration = await self._hours(session, office_id), self._rules.duration(service)
+        start = start.astimezone(UTC)
         after, before = self._window(hours, start, start + timedelta(microseconds=1))
         if not list(candidates(hours, duration, after=after, before=before)):
             raise NoSuchSlot

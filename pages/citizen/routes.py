@@ -95,12 +95,7 @@ class AppointmentPages:
     async def file(self, request: Request, token: str, visit: Visit) -> Response:
         """The calendar file, in the language of the request."""
         async with self.database.city(self.city_id) as session:
-            case = await self.links.case(session, token)
-            if not await self.links.is_bound(session, case, visit):
-                raise NotOpened
-            appointment = await self.booking.of_case(session, case.id)
-            if appointment is None or appointment.status not in ("booked", "cancelled"):
-                raise NothingToShow
+            case, appointment = await self._own(session, token, visit, "booked", "cancelled")
             invitation = await self.notices.invitation(session, case, self.pages.language(request))
         data = self.calendars.file(appointment, invitation, now=self.links.conversations.clock.now())
         kind = f"text/calendar; charset=utf-8; method={method_of(appointment)}"
@@ -154,21 +149,27 @@ class AppointmentPages:
         return _to(f"{token}?done=changed")
 
     async def cancel(self, token: str, visit: Visit) -> Response:
+        """Cancel; a second press finds it cancelled."""
         async with self.database.city(self.city_id) as session:
-            _, appointment = await self._own(session, token, visit)
+            _, appointment = await self._own(session, token, visit, "booked", "cancelled")
             cancelled = await self.booking.cancel(session, appointment.id)
             await self.notices.chat(session, cancelled, "cancelled")
         return _to(f"{token}?done=cancelled")
 
     # -- parts -------------------------------------------------------------------------------------
 
-    async def _own(self, session: AsyncSession, token: str, visit: Visit) -> tuple[Case, Appointment]:
-        """The booked appointment of a bound browser's case. Errors: LinkOver, NotOpened, NothingToShow."""
+    async def _own(
+        self, session: AsyncSession, token: str, visit: Visit, *states: str
+    ) -> tuple[Case, Appointment]:
+        """The appointment of a bound browser's case, in one of `states` (none: booked).
+
+        Errors: LinkOver, NotOpened, NothingToShow.
+        """
         case = await self.links.case(session, token)
         if not await self.links.is_bound(session, case, visit):
             raise NotOpened
         appointment = await self.booking.of_case(session, case.id)
-        if appointment is None or appointment.status != "booked":
+        if appointment is None or appointment.status not in (states or ("booked",)):
             raise NothingToShow
         return case, appointment
 

@@ -179,10 +179,14 @@ async def test_cancelling_takes_a_second_press_and_reaches_the_mailbox(house: Ci
         assert 'role="status"' in (await client.post(f"{errand.path}/cancel")).text
         file = await client.get(f"{errand.path}/appointment.ics")
         assert b"METHOD:CANCEL" in file.content
-        assert (await client.post(f"{errand.path}/cancel")).status_code == 409
-    channel, body = (await house.said(errand))[1]
-    assert channel == "email"
-    assert body.attachments[0].media_type == "text/calendar; method=CANCEL"
+        assert 'role="status"' in (await client.post(f"{errand.path}/cancel")).text
+        assert (
+            await client.post(f"{errand.path}/change", data={"start": "20261020T0700Z"})
+        ).status_code == 409
+    assert len(await house.said(errand)) == 3
+    told = dict((await house.said(errand))[1:])
+    assert set(told) == {"email", "web"}
+    assert told["email"].attachments[0].media_type == "text/calendar; method=CANCEL"
 
 
 async def test_without_binding_nothing_can_be_done(house: CitizenHouse) -> None:
