@@ -85,9 +85,7 @@ def decide(
     if "choose_language" in intents or (languages and not services and content_words <= 3):
         wanted = next(iter(languages), None)
         sure = max(match.confidence for match in (*languages.values(), *intents.values()))
-        return Understanding(
-            text, intent="choose_language", confidence=sure, fallback=False, choice=wanted
-        )
+        return Understanding(text, intent="choose_language", confidence=sure, fallback=False, choice=wanted)
     topic = _topic(intents, services)
     if topic:
         return _plain(text, topic, by_kind)
@@ -147,7 +145,9 @@ def _longest(found: Sequence[Match]) -> list[Match]:
     Loosely found phrases only count where nothing else names a service or an intent.
     """
     strict = _without_overlaps([match for match in found if not match.loose])
-    telling = any(match.kind in ("service", "intent") and match.name not in (*_LAST, *_SHORT) for match in strict)
+    telling = any(
+        match.kind in ("service", "intent") and match.name not in (*_LAST, *_SHORT) for match in strict
+    )
     if telling:
         return strict
     loose = _without_overlaps([match for match in found if match.loose])
@@ -166,7 +166,9 @@ def _without_overlaps(found: Sequence[Match]) -> list[Match]:
 def _papers(found: _Found, services: Mapping[str, Match]) -> dict[str, Match]:
     """Papers named beside a service; words that name the service itself are no paper."""
     own = [(match.start, match.end) for match in services.values()]
-    return {name: match for name, match in found.best("document").items() if (match.start, match.end) not in own}
+    return {
+        name: match for name, match in found.best("document").items() if (match.start, match.end) not in own
+    }
 
 
 def _topic(intents: Mapping[str, Match], services: Mapping[str, Match]) -> Match | None:
@@ -187,7 +189,9 @@ def _one_is_stronger(services: Mapping[str, Match]) -> bool:
 def _plain(text: str, match: Match, found: _Found) -> Understanding:
     services = found.best("service")
     service = next(iter(services)) if len(services) == 1 else None
-    return Understanding(text, intent=match.name, service=service, confidence=match.confidence, fallback=False)
+    return Understanding(
+        text, intent=match.name, service=service, confidence=match.confidence, fallback=False
+    )
 
 
 def _about(

@@ -11,7 +11,12 @@ from collections.abc import Iterable
 from foundation.content_models import CityContent
 from nlu.words import fold, split
 
-_SCRIPTS = {"ARABIC": ("ar", "fa", "ur"), "CYRILLIC": ("uk", "ru", "sr", "bg"), "CJK": ("zh",), "HEBREW": ("he",)}
+_SCRIPTS = {
+    "ARABIC": ("ar", "fa", "ur"),
+    "CYRILLIC": ("uk", "ru", "sr", "bg"),
+    "CJK": ("zh",),
+    "HEBREW": ("he",),
+}
 _OWN_LETTERS = {"tr": "şğı", "de": "ß"}
 _TALK = ("greet", "thanks", "goodbye", "affirm", "deny", "help")
 _NOISE = re.compile(r"https?://\S+|\S+@\S+|[\d_]+")
@@ -28,7 +33,8 @@ class Languages:
         self._filler = {code: _folded(content.triggers.ignore.get(code, ()), code) for code in self._enabled}
         self._talk = {
             code: _folded(
-                (word for intent in _TALK for word in content.triggers.intents.get(intent, {}).get(code, ())), code
+                (word for intent in _TALK for word in content.triggers.intents.get(intent, {}).get(code, ())),
+                code,
             )
             for code in self._enabled
         }
@@ -85,7 +91,12 @@ def _script(letter: str) -> str:
 def _masks(content: CityContent) -> list[re.Pattern[str]]:
     """German official terms, and each of their long words: a citizen of any language writes them."""
     words = {word for term in content.terms() for word in split(term) if len(word) > 5}
-    single = {word for service in content.services.values() for word in service.synonyms.get("de", ()) if " " not in word}
+    single = {
+        word
+        for service in content.services.values()
+        for word in service.synonyms.get("de", ())
+        if " " not in word
+    }
     return [
         re.compile(rf"\b{re.escape(word)}\b", re.IGNORECASE)
         for word in sorted(words | {one for one in single if one[:1].isupper()}, key=len, reverse=True)

@@ -7,8 +7,10 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable
 
-_LETTERS = str.maketrans({"ı": "i", "İ": "i", "ـ": "", "ى": "ي", "ة": "ه", "ک": "ك", "ی": "ي", "ø": "o", "ł": "l"})
+from foundation.fold import fold as fold_letters
+
 _APOSTROPHES = "'’ʼ`´"
+_NO_APOSTROPHES = dict.fromkeys(map(ord, _APOSTROPHES))
 _MARKS = "\u0300-\u036f\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
 _WORD = re.compile(rf"[\w{_APOSTROPHES}{_MARKS}]+")
 _GERMAN_DIGRAPHS = re.compile("(?:ae|oe|ue)")
@@ -22,16 +24,16 @@ _LONG_WORD = 9
 
 def split(text: str) -> list[str]:
     """The words of a text, still as written; numbers count as words."""
-    return [word for word in _WORD.findall(unicodedata.normalize("NFKC", text)) if word.strip(_APOSTROPHES + "_")]
+    return [
+        word for word in _WORD.findall(unicodedata.normalize("NFKC", text)) if word.strip(_APOSTROPHES + "_")
+    ]
 
 
 def fold(word: str, language: str) -> str:
     """A word without case, accents, marks and apostrophes; Turkish endings after an apostrophe fall off."""
     if language == "tr":
         word = re.split(f"[{_APOSTROPHES}]", word)[0] or word
-    plain = unicodedata.normalize("NFKD", word.translate(_LETTERS).casefold())
-    kept = "".join(one for one in plain if not unicodedata.combining(one) and one not in _APOSTROPHES)
-    kept = kept.translate(_LETTERS)
+    kept = fold_letters(word).translate(_NO_APOSTROPHES)
     # ü, ue and u are one: people without umlauts on their keyboard write either.
     return _GERMAN_DIGRAPHS.sub(lambda found: found[0][0], kept) if language == "de" else kept
 
@@ -65,7 +67,11 @@ def nearest(word: str, vocabulary: Collection[str], length: int) -> str | None:
     allowed = 2 if length >= _LONG_WORD else 1
     best: list[str] = []
     for other in vocabulary:
-        if other[:1] != word[:1] or len(other) < _SHORTEST_CORRECTED - 1 or abs(len(other) - len(word)) > allowed:
+        if (
+            other[:1] != word[:1]
+            or len(other) < _SHORTEST_CORRECTED - 1
+            or abs(len(other) - len(word)) > allowed
+        ):
             continue
         distance = edits(word, other, allowed)
         if distance < allowed or (distance == allowed and not best):

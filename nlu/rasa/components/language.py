@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from typing import Any, Dict, List, Optional, Sequence, Text, Tuple
 
+import numpy as np
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
@@ -44,15 +45,20 @@ class Guesser:
 
     def __init__(self, languages: Sequence[str]) -> None:
         self._languages = tuple(languages)
-        self._identifiers: Dict[Tuple[str, ...], LanguageIdentifier] = {}
+        self._identifier = LanguageIdentifier.from_pickled_model(MODEL_FILE)
+        self._identifier.set_languages(list(self._languages))
+        self._order = [str(code) for code in self._identifier.nb_classes]
 
     def guess(self, text: str) -> Tuple[Optional[str], float]:
         """The language and how sure, 0 … 1; (None, 0) where there are no letters."""
         candidates = self._candidates(text)
         if len(candidates) < 2:
             return (candidates[0], 1.0) if candidates else (None, 0.0)
-        language, sure = self._identifier(candidates).classify(text)
-        return str(language), float(sure)
+        scores = self._identifier.nb_classprobs(self._identifier.instance2fv(text))
+        picked = np.array([scores[self._order.index(code)] for code in candidates], dtype=float)
+        shares = np.exp(picked - picked.max())
+        best = int(picked.argmax())
+        return candidates[best], float(shares[best] / shares.sum())
 
     def _candidates(self, text: str) -> Tuple[str, ...]:
         scripts = Counter(_script(letter) for letter in text if letter.isalpha())
@@ -68,13 +74,6 @@ class Guesser:
         if script in SCRIPTS:
             return tuple(code for code in self._languages if code in SCRIPTS[script])
         return tuple(code for code in self._languages if code not in _NOT_LATIN)
-
-    def _identifier(self, languages: Tuple[str, ...]) -> LanguageIdentifier:
-        if languages not in self._identifiers:
-            identifier = LanguageIdentifier.from_pickled_model(MODEL_FILE, norm_probs=True)
-            identifier.set_languages(list(languages))
-            self._identifiers[languages] = identifier
-        return self._identifiers[languages]
 
 
 def _script(letter: str) -> str:
