@@ -88,7 +88,7 @@ async def book(citizen: Citizen) -> None:
     """From "hello" to a booked appointment."""
     await citizen.offered("book")
     await citizen.say(QUESTION)
-    await citizen.offered("menu")
+    await citizen.answered()
     await citizen.press("book:address_change")
     await citizen.choose("gate:address_change:moved_in:yes")
     await citizen.choose("gate:address_change:where_to:same_city")

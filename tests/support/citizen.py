@@ -71,6 +71,10 @@ class Citizen:
             raise AssertionError(f"{what} did not come; the thread ends with\n{said}") from None
         return found[0]
 
+    async def answered(self) -> Frame:
+        """The first message after the last one sent that is not the citizen's own."""
+        return await self.until(lambda one: one["author"] != "citizen")
+
     async def offered(self, prefix: str) -> str:
         """The first offered choice whose id begins so."""
         message = await self.until(lambda one: bool(_choices(one, prefix)), f"a choice {prefix}")

@@ -9,6 +9,7 @@ from conversation.ports import Inbound
 from conversation.queues import Queue
 from conversation.reply import Body
 from conversation.service import ShownMessage
+from dialogue.turn import Turns
 from foyer.wiring import House
 
 
@@ -18,10 +19,12 @@ class Office:
 
     house: House
     city_id: uuid.UUID
+    _turns: Turns | None = None
 
     async def work(self) -> None:
         """Take every turn and deliver every message that is waiting."""
-        turns, delivery = await self.house.turns(), self.house.delivery()
+        turns, delivery = self._turns or await self.house.turns(), self.house.delivery()
+        self._turns = turns
         connection = await self.house.database.connect()
         async with connection:
             for name, task in (("inbox", turns.take), ("outbox", delivery.deliver)):

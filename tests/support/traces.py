@@ -60,7 +60,7 @@ class Hunt:
     """Looks for some words; counts what it has looked through."""
 
     def __init__(self, words: Iterable[str]) -> None:
-        self._wanted = {one: disguises(one) for one in words}
+        self.wanted = {one: disguises(one) for one in words}
         self.finds: list[Find] = []
         self.bytes = 0
         self.places = 0
@@ -68,7 +68,7 @@ class Hunt:
     def look(self, where: str, content: bytes) -> None:
         self.bytes += len(content)
         self.places += 1
-        for one, forms in self._wanted.items():
+        for one, forms in self.wanted.items():
             if any(form in content for form in forms):
                 self.finds.append(Find(one, where))
 
@@ -88,17 +88,20 @@ class Hunt:
         done = subprocess.run([BINARIES / "pg_dump", "--dbname", url], capture_output=True, check=True)
         self.look("pg_dump", done.stdout)
 
-    def files(self, directory: Path) -> None:
-        """Every file below a directory, raw."""
+    def files(self, directory: Path, *, since: float = 0) -> None:
+        """Every file below a directory that was written since then (seconds since 1970), raw."""
         for folder, _, names in os.walk(directory):
             for name in names:
                 path = Path(folder) / name
-                if path.is_file():
+                if path.is_file() and path.stat().st_mtime >= since:
                     self.look(f"file {path.relative_to(directory)}", path.read_bytes())
 
-    def cluster(self, cluster: Cluster) -> None:
-        """The raw files of the data directory, with everything in memory written out first, and the server's log."""
+    def cluster(self, cluster: Cluster, *, since: float = 0) -> None:
+        """The raw files of the data directory, with everything in memory written out first, and the server's log.
+
+        A file that was not written since the words were first said cannot hold them.
+        """
         with cluster.connect() as connection:
             connection.execute("CHECKPOINT")
-        self.files(cluster.data)
+        self.files(cluster.data, since=since)
         self.look("log of the database server", (cluster.socket_dir / "log").read_bytes())
