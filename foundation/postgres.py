@@ -431,8 +431,8 @@ def account() -> pwd.struct_passwd:
         ) from None
 
 
-def check_version(url: str) -> None:
-    """Refuse a server that cannot be reached or is older than PostgreSQL 15. Errors: OperatorError."""
+def check_version(url: str, *, oldest: int = OLDEST) -> None:
+    """Refuse a server that cannot be reached or is older than PostgreSQL `oldest`. Errors: OperatorError."""
     try:
         with psycopg.connect(
             url.replace("postgres://", "postgresql://", 1), connect_timeout=10
@@ -442,9 +442,9 @@ def check_version(url: str) -> None:
         raise OperatorError(
             f"The database of DATABASE_URL cannot be reached: {str(error).strip()}"
         ) from error
-    if number < OLDEST * 10_000:
+    if number < oldest * 10_000:
         raise OperatorError(
-            f"Foyer needs PostgreSQL {OLDEST} or newer; DATABASE_URL leads to version {number // 10_000}."
+            f"Foyer needs PostgreSQL {oldest} or newer; DATABASE_URL leads to version {number // 10_000}."
         )
 
 

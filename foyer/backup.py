@@ -1,11 +1,12 @@
 """Backup in two parts: dumps that hold no key, and one file with the latest wrapped keys.
 
 `foyer-<time>.dump` are pg_dump archives without the rows of the schema `keyring`; any number of them may
-be kept. `keyring.sealed` is overwritten each time: what was deleted has no key in it any more, so it
+be kept; the `.sha256` beside each tells a whole dump from a cut one (pg_restore does not always). `keyring.sealed` is overwritten each time: what was deleted has no key in it any more, so it
 stays unreadable in the oldest dump, too. The keys in it are wrapped by the master key, which is in neither.
 """
 
 import base64
+import hashlib
 import json
 import os
 import shutil
@@ -72,6 +73,7 @@ def backup(url: str, directory: Path, using: Tools, *, now: datetime | None = No
         what = ["--format=custom", "--no-owner", "--no-privileges", "--exclude-table-data=keyring.*"]
         _call([using.pg_dump, *what, _plain(url)], stdout=file)
         os.fsync(file.fileno())
+    _checksum_file(target).write_text(f"{_digest(unfinished)}  {target.name}\n")
     unfinished.replace(target)
     _write_keyring(url, directory / KEYRING)
     _sync(directory)
@@ -86,6 +88,7 @@ def restore(
     Errors: OperatorError when a file cannot be used, the master key does not fit, or the database is not
     empty and `replace` was not said.
     """
+    _check_whole(dump)
     keys = _read_keyring(keyring, Vault(settings.master_secret).fingerprint)
     if not replace and _holds_something(url):
         raise OperatorError("The database holds data. To throw it away, say: foyer restore … --replace")
@@ -101,6 +104,28 @@ def restore(
         )
     _put_keys(url, keys)
     migrate(url)
+
+
+def _check_whole(dump: Path) -> None:
+    try:
+        noted = _checksum_file(dump).read_text().split()[0]
+        whole = noted == _digest(dump)
+    except (OSError, IndexError) as error:
+        raise OperatorError(f"{dump} and {_checksum_file(dump).name} beside it are both needed.") from error
+    if not whole:
+        raise OperatorError(
+            f"{dump} is not what was written at the backup: it was cut or changed. Copy it again."
+        )
+
+
+def _checksum_file(dump: Path) -> Path:
+    """As `sha256sum` writes and checks it."""
+    return dump.with_name(f"{dump.name}.sha256")
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_keyring(url: str, path: Path) -> None:
