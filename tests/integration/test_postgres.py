@@ -56,14 +56,22 @@ def kept(url: str) -> list[tuple[str]]:
         return connection.execute("SELECT what FROM kept").fetchall()
 
 
+def servers(cluster: Path) -> list[int]:
+    """The PostgreSQL processes that work in `cluster`, found without asking the code under test."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            working = (process / "cwd").samefile(cluster) and (process / "comm").read_text() == "postgres\n"
+            if working:
+                found.append(int(process.name))
+    return found
+
+
 def kill_everything(own: Embedded) -> None:
-    """kill -9 of the server and all its backends, and wait until they are gone."""
-    for pid in own._servers():
+    """kill -9 of the server and all its backends at once."""
+    for pid in servers(own.cluster):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    if own._child is not None:
-        own._child.wait()
-    own._wait_for_orphans()
 
 
 @pytest.fixture
@@ -78,16 +86,15 @@ def bystander() -> Iterator[subprocess.Popen[bytes]]:
 @pytest.mark.promise("engine.embedded")
 def test_the_program_is_killed_and_the_next_start_finds_the_server(engine: Embedded) -> None:
     """The server outlives a program that dies; another object, as in another process, attaches to it."""
-    before = engine._postmaster()
+    before = (engine.cluster / "postmaster.pid").read_text()
     assert kept(Embedded(engine.directory).start()) == [("a row",)]
-    assert engine._postmaster() == before
+    assert (engine.cluster / "postmaster.pid").read_text() == before
 
 
 @pytest.mark.promise("engine.embedded")
 def test_everything_is_killed_and_nothing_is_lost(engine: Embedded) -> None:
     for _ in range(3):
         kill_everything(engine)
-        assert not engine.running()
         assert kept(engine.start()) == [("a row",)]
 
 
