@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -27,6 +27,7 @@ from foundation.content_models import (
     Result,
     Section,
     Service,
+    SignatureLevel,
     SlotRules,
     Tariff,
     Triggers,
@@ -140,7 +141,7 @@ class _Reader:
         ]
         for code in own:
             own[code] = {**own[code], **self._own_words(raw, code)}
-        return _model(Service, file, raw, own)
+        return _consistent(file, _model(Service, file, raw, own))
 
     def _checklist_item(
         self,
@@ -174,6 +175,19 @@ def _model(
     except ValidationError as error:
         first = error.errors()[0]
         raise file.error((*inside, *first["loc"]), first["msg"].removeprefix("Value error, ")) from error
+
+
+def _consistent(file: YamlFile, service: Service) -> Service:
+    """What a service names must be there. Errors: OperatorError."""
+    if service.facts["signature"].value not in get_args(SignatureLevel):
+        raise file.error(("facts", "signature"), f"is one of {', '.join(get_args(SignatureLevel))}")
+    for name in (service.tariff.fact, *(reduction.fact for reduction in service.tariff.reductions)):
+        if name not in service.facts or service.facts[name].unit != "EUR":
+            raise file.error(("tariff",), f"names no amount: add {name} under `facts` with `unit: EUR`")
+    missing = [aspect for aspect in ASPECTS if aspect not in service.aspects]
+    if missing:
+        raise file.error(("aspects",), f"add {', '.join(missing)}; people ask for it")
+    return service
 
 
 def _known_services(file: YamlFile, city: City, services: list[Service]) -> None:

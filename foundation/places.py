@@ -23,7 +23,7 @@ _KNOWN_ENOUGH = 100_000
 """People a city needs to be recognised by one word inside a sentence: smaller ones are named like common words."""
 _NEGLIGIBLE, _NEGLIGIBLE_ALIAS = 50, 5
 """A namesake with less than this part of the largest one's people is not asked about; an alias counts less."""
-_PUNCTUATION = {mark: " " for mark in map(ord, "'’ʼ‘`´-–.,()/&")}
+_PUNCTUATION = dict.fromkeys(map(ord, "'’ʼ‘`´-–.,()/&"), " ")
 _TURKISH_ENDING = re.compile(r"(?:['’]?(?:[dt][ae](?:yim|yiz|ki)?|[dt][ae]n(?:im)?|l[iu]yim|[yn]?[ae]))$")
 _ARABIC_PARTICLES = ("بال", "وال", "فال", "ب", "ل", "و", "ف")
 _SHORT_NAMES = {"uk": "GB", "usa": "US", "uae": "AE", "u.s.a": "US", "u.k": "GB"}
@@ -186,7 +186,8 @@ def _shown(city: _City, written: str) -> str:
 
 
 def _country(code: str, language: str) -> str:
-    return Locale.parse(language).territories.get(code, code)
+    name: str = Locale.parse(language).territories.get(code, code)
+    return name
 
 
 def _key(name: str) -> str:

@@ -45,9 +45,12 @@ class Languages:
         plain = _NOISE.sub(" ", unicodedata.normalize("NFC", text))
         for term in self._terms:
             plain = term.sub(" ", plain)
-        scripted = self._by_script(plain)
-        if scripted is not False:
-            return scripted
+        script = _main_script(plain)
+        if script is None:
+            return None
+        if script in _SCRIPTS:
+            candidates = [code for code in _SCRIPTS[script] if code in self._enabled]
+            return candidates[0] if len(candidates) == 1 else None
         points = {code: self._points(plain, code) for code in self._enabled}
         ranked = sorted(points.items(), key=lambda item: item[1], reverse=True)
         if not ranked or ranked[0][1] < _ENOUGH:
@@ -55,17 +58,6 @@ class Languages:
         if len(ranked) > 1 and ranked[0][1] <= ranked[1][1]:
             return None
         return ranked[0][0]
-
-    def _by_script(self, text: str) -> str | None | bool:
-        """A language, None for an unknown one, False if the text is in Latin letters (or has none)."""
-        letters = Counter(_script(one) for one in text if one.isalpha())
-        if not letters:
-            return None
-        script, count = letters.most_common(1)[0]
-        if script not in _SCRIPTS or count < 2:
-            return False
-        candidates = [code for code in _SCRIPTS[script] if code in self._enabled]
-        return candidates[0] if len(candidates) == 1 else None
 
     def _points(self, text: str, code: str) -> int:
         written = split(text)
@@ -82,6 +74,13 @@ class Languages:
         if len(written) > 1 and any(letter in text.lower().replace("i̇", "i") for letter in own):
             points += _LETTER_POINTS
         return points
+
+
+def _main_script(text: str) -> str | None:
+    """The script of most letters; None if there are none, or a single foreign one."""
+    letters = Counter(_script(one) for one in text if one.isalpha())
+    script, count = letters.most_common(1)[0] if letters else ("", 0)
+    return script if count > 1 else None
 
 
 def _script(letter: str) -> str:
