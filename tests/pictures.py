@@ -65,6 +65,7 @@ async def _meet(app: App, browser: Browser, clerk: Clerk) -> None:
         await page.wait_for_load_state("networkidle")
         async with _same_visitor(app, phone.context) as citizen:
             await book(citizen)
+            await page.locator(".newer").click()  # the picture shows the end of the thread
             await _shoot(page, "chat.png")
             case_id = await _talk(citizen, clerk)
         desk = await _open_desk(desktop.context, clerk, case_id)
@@ -123,7 +124,9 @@ async def _open_desk(context: Any, clerk: Clerk, case_id: str) -> Page:
         [{"name": one.name, "value": one.value, "url": clerk.url} for one in clerk.http.cookies.jar]
     )
     page: Page = await context.new_page()
-    await page.goto(f"/desk?case={case_id}")
+    await page.goto("/desk")
+    number = (await clerk.case(case_id))["number"]
+    await page.locator(".row__open", has_text=str(number)).first.click()
     await page.get_by_text(REPLY[:20]).first.wait_for()
     return page
 

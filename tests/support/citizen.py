@@ -40,7 +40,10 @@ class Citizen:
         return await self.send({"id": str(uuid.uuid4()), "kind": "text", "text": text})
 
     async def press(self, choice: str) -> str:
-        return await self.send({"id": str(uuid.uuid4()), "kind": "choice", "choice": choice})
+        """Press a choice; as the page does, its label is sent along to be shown in the thread."""
+        labels = {one["id"]: one["label"] for message in self.messages for one in message["choices"]}
+        text = labels.get(choice, "")
+        return await self.send({"id": str(uuid.uuid4()), "kind": "choice", "choice": choice, "text": text})
 
     async def send(self, message: dict[str, str]) -> str:
         """Send until it is taken, as the page does: the same id every time. Errors: TimeoutError."""
