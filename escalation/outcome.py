@@ -7,7 +7,7 @@ from typing import Any
 
 from conversation.reply import OFFICE_LANGUAGE
 from foundation.errors import Invalid
-from foundation.i18n import Catalogue, Filled, Moment, Sayable, Text, Verbatim
+from foundation.i18n import RTL_LANGUAGES, Catalogue, Filled, Moment, Sayable, Text, Verbatim
 
 OUTCOMES: Mapping[str, tuple[str, ...]] = {
     "done": ("confirmation_by_post", "keep_documents", "nothing"),
@@ -31,6 +31,7 @@ NEXT_STEPS = (
 )
 
 LONGEST_NOTE = 2000
+RIGHT_TO_LEFT_MARK = "\u200f"
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,10 @@ def _step(step: NextStep) -> Sayable:
 def _lines(sayables: Sequence[Sayable]) -> Sayable:
     """A list with one bullet a line, the same in every language."""
     template = "\n".join(f"• {{line_{index}}}" for index in range(len(sayables)))
-    return Filled({"": template}, {f"line_{index}": sayable for index, sayable in enumerate(sayables)})
+    # A bullet has no direction of its own; the mark puts it on the side where the line begins.
+    leftward = {code: template.replace("•", f"{RIGHT_TO_LEFT_MARK}•") for code in RTL_LANGUAGES}
+    params = {f"line_{index}": sayable for index, sayable in enumerate(sayables)}
+    return Filled({"": template, **leftward}, params)
 
 
 def side_by_side(parts: Sequence[Sayable], catalogue: Catalogue, language: str) -> dict[str, Any]:

@@ -32,6 +32,7 @@ export class Desk {
   #ahead = 0;
   #overviewAsked = 0;
   #caseAsked = 0;
+  #caseShown = 0;
   #soon: ReturnType<typeof setTimeout> | undefined;
   #typingEnds: ReturnType<typeof setTimeout> | undefined;
   #typedAt = 0;
@@ -96,7 +97,7 @@ export class Desk {
     const asked = ++this.#caseAsked;
     try {
       const found = await api<Case>(`/desk/api/cases/${id}`);
-      if (asked !== this.#caseAsked || id !== this.openId) return;
+      if (!this.#newest(asked) || id !== this.openId) return;
       this.#keepPlace(found);
       this.open = found;
     } catch (error) {
@@ -105,13 +106,20 @@ export class Desk {
     }
   }
 
+  /** Answers may overtake each other; an older one than that on the screen is dropped. */
+  #newest(asked: number): boolean {
+    if (asked < this.#caseShown) return false;
+    this.#caseShown = asked;
+    return true;
+  }
+
   async #readThread(): Promise<void> {
     const id = this.openId;
     if (!id || !this.open) return this.readCase();
     const asked = ++this.#caseAsked;
     try {
       const thread = await api<Thread>(`/desk/api/cases/${id}/thread`);
-      if (asked !== this.#caseAsked || id !== this.openId || !this.open) return;
+      if (!this.#newest(asked) || id !== this.openId || !this.open) return;
       this.#keepPlace(thread);
       this.open = { ...this.open, ...thread };
     } catch (error) {

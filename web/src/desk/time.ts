@@ -1,4 +1,4 @@
-/** Times of a named zone, as the clerk's language writes them. */
+/** Times of a named zone, as the clerk's language writes them; and the way a language runs. */
 import { language } from '../lib/i18n';
 
 const region = language === 'en' ? 'en-GB' : language;
@@ -30,3 +30,7 @@ export function momentIn(at: string | number, zone: string, now: number): string
 
 /** "Manila" of "Asia/Manila". */
 export const placeOf = (zone: string): string => (zone.split('/').at(-1) ?? zone).replaceAll('_', ' ');
+
+const LEFTWARD = new Set(['ar', 'fa', 'he', 'ur']);
+
+export const directionOf = (code: string): 'rtl' | 'ltr' => (LEFTWARD.has(code) ? 'rtl' : 'ltr');
