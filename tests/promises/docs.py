@@ -12,7 +12,7 @@ SLUG = re.compile(r"[\"']([a-z0-9.-]+)[\"']")
 
 HEAD = """# What Foyer promises
 
-Written by `make promises-docs` from tests/promises/promises.toml; do not edit.
+Written by `python -m tests.promises docs` from tests/promises/promises.toml; do not edit.
 
 Each promise is shown by the tests marked `@pytest.mark.promise("slug")`, and has a bite: a patch that takes
 its guard away, after which those tests must fail.

@@ -94,7 +94,7 @@ def test_an_unknown_slug_stops_the_run(pytester: pytest.Pytester) -> None:
 
 
 def test_the_page_of_promises_is_up_to_date() -> None:
-    assert docs.PAGE.read_text(encoding="utf-8") == docs.page(), "run `make promises-docs`"
+    assert docs.PAGE.read_text(encoding="utf-8") == docs.page(), "run `python -m tests.promises docs`"
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.slug)
