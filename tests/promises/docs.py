@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.promises.table import ROOT, Row, rows
 
 PAGE = ROOT / "docs" / "promises.md"
-MARK = re.compile(r"promise\(\s*([^)]*)\)")
+MARK = re.compile(r"^\s*(?:@|pytestmark = .*?)pytest\.mark\.promise\(\s*([^)]*)\)", re.MULTILINE)
 SLUG = re.compile(r"[\"']([a-z0-9.-]+)[\"']")
 
 HEAD = """# What Foyer promises
