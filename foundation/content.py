@@ -84,7 +84,7 @@ class _Reader:
             raise OperatorError(
                 f"{self.root}/city.yaml is missing; set FOYER_CITY to a folder of {content_dir}/cities."
             )
-        self.measures = Measures(YamlFile(content_dir / "units.yaml").value)
+        self.measures = Measures(YamlFile(content_dir / "units.yaml"))
 
     def read(self) -> CityContent:
         file = YamlFile(self.root / "city.yaml")

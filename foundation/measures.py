@@ -10,6 +10,7 @@ from babel.dates import get_day_names
 from babel.numbers import format_currency
 
 from foundation.i18n import FSI, PDI, RTL_LANGUAGES
+from foundation.yamlfile import YamlFile
 
 if TYPE_CHECKING:
     from foundation.content_models import City, Fact, OpenSpan
@@ -38,9 +39,8 @@ def placeholders(template: str) -> frozenset[str]:
 class Measures:
     """Unit words per language (content/units.yaml), each with its plural forms; German ones are datives."""
 
-    def __init__(self, units: Mapping[str, Any]) -> None:
-        self._units = units["units"]
-        self._words = units["words"]
+    def __init__(self, file: YamlFile) -> None:
+        self._file = file
 
     def fact(self, fact: "Fact", language: str) -> str:
         """A fact as words. Amounts are minor units; an amount of 0 reads "free of charge"."""
@@ -67,8 +67,8 @@ class Measures:
         return f"{FSI}{shown}{PDI}" if language in RTL_LANGUAGES else shown
 
     def span(self, number: int, unit: str, language: str) -> str:
-        forms: Mapping[str, str] = self._units[unit][language]
-        return forms[Locale.parse(language).plural_form(number)].format(n=number)
+        category = Locale.parse(language).plural_form(number)
+        return self._entry("units", unit, language, category).format(n=number)
 
     def isolated(self, values: Mapping[str, str], language: str) -> dict[str, str]:
         """Keep values in another script from reordering a right-to-left sentence."""
@@ -122,5 +122,13 @@ class Measures:
         return self._word("comma", language)
 
     def _word(self, name: str, language: str) -> str:
-        word: str = self._words[name][language]
-        return word
+        return self._entry("words", name, language)
+
+    def _entry(self, *at: str) -> str:
+        value: Any = self._file.value
+        for depth, step in enumerate(at):
+            if not isinstance(value, Mapping) or step not in value:
+                problem = f"plural forms missing in {at[2]}: {step}" if depth == 3 else f"{step} is missing"
+                raise self._file.error(at[:depth], f"{problem}; add it")
+            value = value[step]
+        return str(value)

@@ -29,6 +29,7 @@ _SHORT = ("affirm", "deny")
 _WEAK_TOPICS = frozenset({"faq_how_it_works", "faq_landlord_confirmation", "faq_device", "faq_time_zone"})
 """Topics that give way to a service named in the same message."""
 
+_ERRANDS = ("service", "intent")
 _UNSURE = 0.6
 
 
@@ -142,16 +143,18 @@ class _Found:
 def _longest(found: Sequence[Match]) -> list[Match]:
     """Drop phrases inside longer ones. Phrases over the very same words stay side by side.
 
-    Loosely found phrases only count where nothing else names a service or an intent.
+    A loosely found phrase only counts if it has more words than any other that names a service or an intent.
     """
     strict = _without_overlaps([match for match in found if not match.loose])
-    telling = any(
-        match.kind in ("service", "intent") and match.name not in (*_LAST, *_SHORT) for match in strict
-    )
-    if telling:
+    telling = [
+        match.words
+        for match in strict
+        if match.kind in _ERRANDS and match.name not in (*_LAST, *_SHORT)
+    ]
+    loose = _without_overlaps([match for match in found if match.loose and match.kind in _ERRANDS])[:1]
+    if not loose or loose[0].words <= max(telling, default=0):
         return strict
-    loose = _without_overlaps([match for match in found if match.loose])
-    return [*loose[:1], *(match for match in strict if not any(match.overlaps(one) for one in loose[:1]))]
+    return [*loose, *(match for match in strict if match.kind == "aspect" or not match.overlaps(loose[0]))]
 
 
 def _without_overlaps(found: Sequence[Match]) -> list[Match]:

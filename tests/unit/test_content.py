@@ -1,0 +1,269 @@
+"""The shipped content is whole, its facts agree in all languages, and its gates lead somewhere."""
+
+import itertools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from foundation.content import ASPECTS, CityContent, Question, Result, load
+from foundation.content_check import bidi_balanced, content_findings
+from foundation.content_models import Check, Gate
+from foundation.errors import NotFound, OperatorError
+from foundation.settings import ROOT
+
+CONTENT = ROOT / "content"
+SERVICES = (
+    "residence_registration",
+    "address_change",
+    "deregistration_abroad",
+    "certificate_of_conduct",
+    "registration_certificate",
+    "identity_card",
+)
+
+
+@pytest.fixture(scope="module")
+def content() -> CityContent:
+    return load(CONTENT, "heidelberg")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Content that a test may spoil."""
+    shutil.copytree(CONTENT / "cities", tmp_path / "cities")
+    shutil.copy(CONTENT / "units.yaml", tmp_path)
+    return tmp_path
+
+
+def spoil(copy: Path, name: str, old: str, new: str) -> None:
+    path = copy / "cities" / "heidelberg" / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def walks(gate: Gate) -> Iterator[tuple[dict[str, str], Result]]:
+    """Every way through a gate."""
+    choices = [[(question.id, answer.id) for answer in question.answers] for question in gate.questions]
+    for picked in itertools.product(*choices):
+        answers = dict(picked)
+        step = gate.next(answers)
+        assert isinstance(step, Result)
+        yield answers, step
+
+
+def test_the_shipped_content_is_whole() -> None:
+    assert content_findings(CONTENT, "heidelberg") == []
+
+
+def test_six_services_in_four_languages(content: CityContent) -> None:
+    assert content.city.menu == SERVICES
+    assert content.city.sample
+    for service in content.menu_services():
+        assert set(service.aspects) == set(ASPECTS)
+        assert all(set(words) == {"de", "en", "tr", "ar"} for words in service.aspects.values())
+        assert all(len(service.synonyms[code]) >= 8 for code in content.city.languages)
+
+
+def test_no_placeholder_is_left_open(content: CityContent) -> None:
+    dumped = content.model_dump_json(exclude={"triggers"})
+    assert "{" not in "".join(
+        text
+        for service in content.services.values()
+        for words in service.aspects.values()
+        for text in words.values()
+    )
+    assert "{city}" not in dumped
+    assert "{deadline}" not in dumped
+
+
+def test_facts_are_the_same_in_every_language(content: CityContent) -> None:
+    conduct, card = content.service("certificate_of_conduct"), content.service("identity_card")
+    for code in content.city.languages:
+        assert "13" in conduct.aspects["fee"][code]
+        assert "14" in content.service("address_change").aspects["deadline"][code]
+        assert "46" in card.aspects["fee"][code]
+        assert ("27,60" if code in ("de", "tr") else "27.60") in card.aspects["fee"][code]
+        assert all(bidi_balanced(words[code]) for words in card.aspects.values())
+
+
+def test_arabic_numbers_take_their_plural(content: CityContent) -> None:
+    abroad = content.service("deregistration_abroad").aspects["deadline"]["ar"]
+    assert "7 أيام" in abroad
+    assert "14 يومًا" in abroad
+
+
+def test_what_code_asks_a_service(content: CityContent) -> None:
+    service = content.service("certificate_of_conduct")
+    assert (service.fee_minor, service.currency, service.duration_minutes) == (1300, "EUR", 10)
+    assert service.reduced_fee_minor("volunteer") == 0
+    assert (service.proxy_allowed, service.signature, service.may_file_before_payment) == (
+        False,
+        "declared",
+        False,
+    )
+    assert content.service("address_change").deadline_days == 14
+    assert service.deadline_days is None
+    with pytest.raises(NotFound):
+        content.service("moon_permit")
+
+
+def test_every_walk_of_every_gate_ends(content: CityContent) -> None:
+    for service in content.services.values():
+        ends = {result.id for _, result in walks(service.gate)}
+        assert ends == {result.id for result in service.gate.results}, service.id
+
+
+def test_the_gate_asks_on_until_it_knows(content: CityContent) -> None:
+    gate = content.service("residence_registration").gate
+    first = gate.start()
+    assert isinstance(first, Question)
+    assert first.id == "moved_in"
+    assert gate.next({"moved_in": "perhaps"}) == first
+    assert gate.next({"moved_in": "yes", "from_where": "germany"}) == gate.result("video")
+    assert not gate.result("first_registration").bookable
+    early = gate.next({"moved_in": "no"})
+    assert isinstance(early, Result)
+    assert (early.kind, early.bookable) == ("not_yet", False)
+
+
+def test_an_identity_card_is_never_booked_by_video(content: CityContent) -> None:
+    assert not any(result.bookable for _, result in walks(content.service("identity_card").gate))
+
+
+def test_the_checklist_follows_the_answers(content: CityContent) -> None:
+    service = content.service("residence_registration")
+    assert "landlord_confirmation" in {item.id for item in service.checklist_for({})}
+    assert "landlord_confirmation" not in {item.id for item in service.checklist_for({"moved_in": "no"})}
+    later = [item.id for item in service.checklist if item.hand_in_later]
+    assert later == ["civil_documents"]
+
+
+def test_the_office_is_open_as_long_as_it_says(content: CityContent) -> None:
+    assert content.city.office.weekly_minutes == 25.5 * 60
+    assert len(content.city.lanes) == 3
+    assert content.city.office.open_on(5) == ()
+
+
+def test_a_missing_language_falls_back(content: CityContent) -> None:
+    names = content.service("address_change").names
+    assert names["fr"] == names["en"]
+    assert names.status("de") == "machine"
+
+
+def test_a_checked_text_says_by_whom(copy: Path) -> None:
+    spoil(
+        copy,
+        "services/address_change.yaml",
+        'de: "Gebühr für die Ummeldung: {fee}."',
+        'de: {text: "Gebühr für die Ummeldung: {fee}.", checked_by: "Rechtsamt", checked_at: 2026-11-02}',
+    )
+    fee = load(copy, "heidelberg").service("address_change").aspects["fee"]
+    status = fee.status("de")
+    assert isinstance(status, Check)
+    assert (status.by, status.at.isoformat(), fee.status("en")) == ("Rechtsamt", "2026-11-02", "machine")
+    assert fee["de"] == "Gebühr für die Ummeldung: kostenlos."
+    assert content_findings(copy, "heidelberg") == []
+
+
+def test_a_fact_that_changes_changes_every_sentence(copy: Path) -> None:
+    spoil(copy, "services/certificate_of_conduct.yaml", "fee: {value: 1300", "fee: {value: 1550")
+    fee = load(copy, "heidelberg").service("certificate_of_conduct").aspects["fee"]
+    assert all("15,50" in text or "15.50" in text for text in fee.values())
+    assert not any("13" in text for text in fee.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "says"),
+    [
+        ("services/address_change.yaml", "{fee}.", "{price}.", "no fact is called {price}"),
+        ("services/address_change.yaml", "kind: video", "kind: fax", "gate.results.0.kind"),
+        (
+            "services/address_change.yaml",
+            "signature: {value: drawn",
+            "signature: {value: spoken",
+            "is one of",
+        ),
+        (
+            "services/address_change.yaml",
+            "document: landlord_confirmation",
+            "document: lease",
+            "not in documents.yaml",
+        ),
+        ("services/address_change.yaml", "tariff: {fact: fee}", "tariff: {fact: toll}", "names no amount"),
+        ("city.yaml", "  - identity_card", "  - passport", "passport has no file"),
+        ("city.yaml", "slug: heidelberg", "slug: [heidelberg", "not valid YAML"),
+        ("faq/faq_privacy.yaml", "intent: faq_privacy", "topic: faq_privacy", "intent"),
+    ],
+)
+def test_a_mistake_is_named_with_file_and_line(copy: Path, name: str, old: str, new: str, says: str) -> None:
+    spoil(copy, name, old, new)
+    with pytest.raises(OperatorError) as caught:
+        load(copy, "heidelberg")
+    where, _, _ = str(caught.value).partition(": ")
+    path, _, line = where.rpartition(":")
+    assert says in str(caught.value)
+    assert path.endswith(name)
+    assert int(line) >= 1
+
+
+def test_the_named_line_is_the_line(copy: Path) -> None:
+    name = "services/address_change.yaml"
+    spoil(copy, name, "kind: not_yet", "kind: never")
+    lines = (copy / "cities/heidelberg" / name).read_text(encoding="utf-8").splitlines()
+    with pytest.raises(OperatorError, match=f"address_change.yaml:{lines.index('      kind: never') + 1}:"):
+        load(copy, "heidelberg")
+
+
+def test_a_city_that_is_not_there_says_what_to_do(copy: Path) -> None:
+    with pytest.raises(OperatorError, match="FOYER_CITY"):
+        load(copy, "atlantis")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "says"),
+    [
+        (
+            "services/identity_card.yaml",
+            '  tr: "Alman kimlik kartı (Personalausweis)"\n',
+            "",
+            "names: no text in tr",
+        ),
+        (
+            "services/identity_card.yaml",
+            '"Alman kimlik kartı (Personalausweis)"',
+            '" "',
+            "the text in tr is empty",
+        ),
+        ("faq/faq_location.yaml", "Telefon: {phone}\\nE-Mail", "Telefon\\nE-Mail", "not the same facts"),
+        ("faq/faq_location.yaml", "Telefon: {phone}", "Telefon: \u2067{phone}", "direction mark in de"),
+        ("services/address_change.yaml", "next: where_to", "result: video", "nothing leads to where_to"),
+        ("services/address_change.yaml", "result: other_city", "result: moon", "leads to no result"),
+        ("services/address_change.yaml", "next: where_to", "next: moved_in", "leads to no later question"),
+        (
+            "services/residence_registration.yaml",
+            'moved_in: ["yes"]',
+            'moved_in: ["maybe"]',
+            "no such answer",
+        ),
+        (
+            "services/address_change.yaml",
+            "service: deregistration_abroad",
+            "service: moon",
+            "unknown service",
+        ),
+        ("../../units.yaml", 'few: "{n} أيام", ', "", "plural forms missing in ar: few"),
+    ],
+)
+def test_the_check_finds_it(copy: Path, name: str, old: str, new: str, says: str) -> None:
+    spoil(copy, name, old, new)
+    assert any(says in str(finding) for finding in content_findings(copy, "heidelberg"))
+
+
+def test_direction_marks_must_close_in_order() -> None:
+    assert bidi_balanced("\u2068a\u2066b\u2069\u2069")
+    assert not bidi_balanced("\u2068a")
+    assert not bidi_balanced("a\u2069")
+    assert not bidi_balanced("\u2068\u202aa\u2069\u202c")
