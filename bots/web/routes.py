@@ -76,7 +76,7 @@ def router(chat: WebChat) -> APIRouter:
     """GET / and everything below /chat."""
     routes = APIRouter()
 
-    @routes.get("/", name="chat", include_in_schema=False)
+    @routes.api_route("/", methods=["GET", "HEAD"], name="chat", include_in_schema=False)
     async def page(request: Request, visitor: Visitor = None) -> Response:
         return chat.pages.page(request, "chat/page.html", known=visitor is not None, limit=LONGEST_TEXT)
 

@@ -16,7 +16,7 @@ def router(pages: Pages, content: CityContent) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     def add(name: str) -> None:
-        @routes.get(f"/{name}", name=f"legal_{name}")
+        @routes.api_route(f"/{name}", methods=["GET", "HEAD"], name=f"legal_{name}")
         async def legal(request: Request) -> Response:
             return pages.page(request, "citizen/legal.html", content=content.page(name))
 
