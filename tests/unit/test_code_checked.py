@@ -38,7 +38,7 @@ def test_the_import_contract_holds(promise: Promise) -> None:
     result = _run(ROOT, "lint-imports", "--no-cache")
     assert result.returncode == 0, result.stdout + result.stderr
     kept = result.stdout.rpartition("Contracts: ")[2].split(",")[0]
-    promise.figure(kept.removesuffix(" kept."), "import contracts")
+    promise.figure(kept.split()[0], "import contracts kept")
 
 
 @pytest.mark.promise("code.checked")
