@@ -362,12 +362,11 @@ class Holidays(_Model):
 
 
 class Retention(_Model):
-    """How long things are kept, in days."""
+    """How long things are kept at most, in days: threads from their start, cases from their end."""
 
     conversation_days: int
     case_days: int
     audit_days: int
-    mail_days: int
 
 
 class City(_Model):

@@ -43,7 +43,7 @@ class Measures:
         self._file = file
 
     def fact(self, fact: "Fact", language: str) -> str:
-        """A fact as words. Amounts are minor units; an amount of 0 reads "free of charge"."""
+        """A fact as words. Amounts are minor units; an amount of 0 reads "none"."""
         if fact.value is None:
             return self._word("undecided", language)
         if fact.unit == "EUR":
@@ -83,17 +83,16 @@ class Measures:
             "city": city.names[language],
             "office": office.name[language],
             "address": ", ".join(office.address),
-            "phone": f"{LRI}{office.phone}{PDI}" if language in RTL_LANGUAGES else office.phone,
             "email": office.email,
             "authority": city.authority[language],
             "supervisor": city.supervisor[language],
         }
         plain = {
+            "phone": f"{LRI}{office.phone}{PDI}" if language in RTL_LANGUAGES else office.phone,
             "hours": self.hours(office.hours, language),
             "conversation_kept": self.span(keep.conversation_days, "day", language),
             "case_kept": self.span(keep.case_days, "day", language),
             "audit_kept": self.span(keep.audit_days, "day", language),
-            "mail_kept": self.span(keep.mail_days, "day", language),
             "hold": self.span(city.slots.hold_minutes, "minute", language),
             "languages": self.languages(city.languages, language),
         }

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from conversation.service import KEEP_CLOSED, KEEP_OPEN
 from foundation.content import ASPECTS, CityContent, Question, Result, load
 from foundation.content_check import bidi_balanced, content_findings
 from foundation.content_models import Check, Gate
 from foundation.errors import NotFound, OperatorError
 from foundation.settings import ROOT
+from people.service import AUDIT_KEPT
 
 CONTENT = ROOT / "content"
 SERVICES = (
@@ -147,6 +149,17 @@ def test_the_office_is_open_as_long_as_it_says(content: CityContent) -> None:
     assert content.city.office.open_on(5) == ()
 
 
+def test_the_privacy_notice_says_what_the_program_does(content: CityContent) -> None:
+    kept = content.city.retention
+    assert (kept.conversation_days, kept.case_days, kept.audit_days) == (
+        KEEP_OPEN.days,
+        KEEP_CLOSED.days,
+        AUDIT_KEPT.days,
+    )
+    notice = " ".join(words["de"] for part in content.page("privacy").sections for words in part.paragraphs)
+    assert all(f"{days} Tagen" in notice for days in (KEEP_OPEN.days, KEEP_CLOSED.days, AUDIT_KEPT.days))
+
+
 def test_a_missing_language_falls_back(content: CityContent) -> None:
     names = content.service("address_change").names
     assert names["fr"] == names["en"]
@@ -164,7 +177,7 @@ def test_a_checked_text_says_by_whom(copy: Path) -> None:
     status = fee.status("de")
     assert isinstance(status, Check)
     assert (status.by, status.at.isoformat(), fee.status("en")) == ("Rechtsamt", "2026-11-02", "machine")
-    assert fee["de"] == "Gebühr für die Ummeldung: kostenlos."
+    assert fee["de"] == "Gebühr für die Ummeldung: keine."
     assert content_findings(copy, "heidelberg") == []
 
 
