@@ -186,6 +186,13 @@ class Escalation:
             return False
         return bool(await self.people.clerks_on_duty(session, office.id))
 
+    async def on_duty(self, session: AsyncSession, staff: Staff) -> None:
+        """The heartbeat of an open desk; when a clerk has just come, everybody's estimate is another one."""
+        known = [clerk.id for clerk in await self.people.clerks_on_duty(session, staff.office_id)]
+        await self.people.stay_on_duty(session, staff.id)
+        if staff.id not in known:
+            await self._tell_queue(session, staff.office_id)
+
     # -- holding -----------------------------------------------------------------------------------
 
     async def admit(self, session: AsyncSession, waiting_id: uuid.UUID, staff: Staff) -> Case:

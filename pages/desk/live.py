@@ -56,8 +56,8 @@ class DeskSocket:
     async def _heartbeat(self) -> None:
         while True:
             async with self.database.city(self.staff.city_id) as session:
-                await self.people.staff_of(session, self.token, renew=False)
-                await self.people.stay_on_duty(session, self.staff.id)
+                staff = await self.people.staff_of(session, self.token, renew=False)
+                await self.escalation.on_duty(session, staff)
             await asyncio.sleep(HEARTBEAT)
 
     async def _office_news(self, after: int) -> None:

@@ -143,8 +143,10 @@ class App:
         async with opened(self.chosen(), self.database_url) as house:
             await seed(house)
 
-    async def clerk(self, login: str = "weber", name: str = "Frau Weber") -> tuple[str, str]:
-        """Login and password of a new clerk who has chosen their password already."""
+    async def clerk(
+        self, login: str = "weber", name: str = "Frau Weber", *, must_change: bool = False
+    ) -> tuple[str, str]:
+        """Login and password of a new clerk; they have chosen it already unless they must change it."""
         from foyer.wiring import opened
 
         async with opened(self.chosen(), self.database_url) as house:
@@ -154,7 +156,7 @@ class App:
                 staff, password = await house.people.create_staff(
                     session, office, login=login, name=name, roles=["clerk"], languages=["de", "en"]
                 )
-                staff.must_change_password = False
+                staff.must_change_password = must_change
         return login, password
 
     async def start(self, *, crash_at: str | None = None) -> None:

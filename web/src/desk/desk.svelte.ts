@@ -31,8 +31,8 @@ export class Desk {
   #live: Live | null = null;
   #ahead = 0;
   #overviewAsked = 0;
-  #caseAsked = 0;
-  #caseShown = 0;
+  #wanted: 'case' | 'thread' | null = null;
+  #reading: Promise<void> | null = null;
   #soon: ReturnType<typeof setTimeout> | undefined;
   #typingEnds: ReturnType<typeof setTimeout> | undefined;
   #typedAt = 0;
@@ -91,38 +91,31 @@ export class Desk {
     if (caseId) await this.readCase();
   }
 
-  async readCase(): Promise<void> {
-    const id = this.openId;
-    if (!id) return;
-    const asked = ++this.#caseAsked;
+  /** Reads the open case again, or only its thread. One read at a time, so that no answer overtakes another. */
+  readCase(what: 'case' | 'thread' = 'case'): Promise<void> {
+    if (this.#wanted !== 'case') this.#wanted = what;
+    this.#reading ??= this.#readWanted().finally(() => (this.#reading = null));
+    return this.#reading;
+  }
+
+  async #readWanted(): Promise<void> {
+    while (this.#wanted && this.openId) {
+      const whole = this.#wanted === 'case' || !this.open;
+      this.#wanted = null;
+      await this.#readOnce(this.openId, whole);
+    }
+  }
+
+  async #readOnce(id: string, whole: boolean): Promise<void> {
+    const address = `/desk/api/cases/${id}`;
     try {
-      const found = await api<Case>(`/desk/api/cases/${id}`);
-      if (!this.#newest(asked) || id !== this.openId) return;
+      const before = this.open;
+      const found = whole || !before ? await api<Case>(address) : { ...before, ...(await api<Thread>(`${address}/thread`)) };
+      if (id !== this.openId) return;
       this.#keepPlace(found);
       this.open = found;
     } catch (error) {
       if (error instanceof ApiError && (error.status === 404 || error.status === 410)) void this.show(null);
-      this.#failed(error);
-    }
-  }
-
-  /** Answers may overtake each other; an older one than that on the screen is dropped. */
-  #newest(asked: number): boolean {
-    if (asked < this.#caseShown) return false;
-    this.#caseShown = asked;
-    return true;
-  }
-
-  async #readThread(): Promise<void> {
-    const id = this.openId;
-    if (!id || !this.open) return this.readCase();
-    const asked = ++this.#caseAsked;
-    try {
-      const thread = await api<Thread>(`/desk/api/cases/${id}/thread`);
-      if (!this.#newest(asked) || id !== this.openId || !this.open) return;
-      this.#keepPlace(thread);
-      this.open = { ...this.open, ...thread };
-    } catch (error) {
       this.#failed(error);
     }
   }
@@ -164,7 +157,7 @@ export class Desk {
     if (frame.kind === 'typing') {
       if (here) this.#showTyping();
     } else if (frame.kind === 'thread') {
-      if (here) void this.#readThread();
+      if (here) void this.readCase('thread');
       else this.#soonOverview();
     } else {
       this.#soonOverview();
@@ -266,7 +259,7 @@ export class Desk {
       if (message.case_id === this.openId) void this.readCase();
     }
     this.#queue(this.unsent.filter((one) => one.key !== message.key));
-    if (message.case_id === this.openId) void this.#readThread();
+    if (message.case_id === this.openId) void this.readCase('thread');
     return true;
   }
 
