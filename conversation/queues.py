@@ -19,11 +19,11 @@ CANDIDATES = 32
 _OLDEST = {
     "inbox": """
         SELECT DISTINCT ON (conversation_id) conversation_id, city_id, id, seq FROM inbox
-        WHERE handled_at IS NULL AND received_at <= %(now)s ORDER BY conversation_id, seq
+        WHERE handled_at IS NULL ORDER BY conversation_id, seq
     """,
     # A row that waits for its next try holds back the later rows of its thread: order is kept.
     "outbox": """
-        SELECT DISTINCT ON (conversation_id) conversation_id, city_id, id, seq, due_at FROM outbox
+        SELECT DISTINCT ON (conversation_id) conversation_id, city_id, id, seq, attempts, due_at FROM outbox
         WHERE state = 'waiting' ORDER BY conversation_id, seq
     """,
 }
@@ -68,7 +68,8 @@ class Queue:
         self, now: datetime, conversation_id: uuid.UUID | None = None
     ) -> list[tuple[uuid.UUID, uuid.UUID, uuid.UUID]]:
         only = "AND conversation_id = %(conversation)s" if conversation_id else ""
-        due = "WHERE due_at <= %(now)s" if self._name == "outbox" else ""
+        # Only a second try waits for its time: the clock of another machine may be a little ahead.
+        due = "WHERE attempts = 0 OR due_at <= %(now)s" if self._name == "outbox" else ""
         oldest = _OLDEST[self._name].replace("ORDER BY", f"{only} ORDER BY")
         query = f"SELECT id, conversation_id, city_id FROM ({oldest}) AS oldest {due} ORDER BY seq LIMIT {CANDIDATES}"  # noqa: S608 - assembled from the constants above only
         cursor = await self._connection.execute(query, {"now": now, "conversation": conversation_id})

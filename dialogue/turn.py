@@ -17,7 +17,7 @@ from dialogue.choices import chosen
 from dialogue.context import Context, Heard, House
 from dialogue.skills import handoff, talk
 from dialogue.state import State
-from foundation import live
+from foundation import live, places
 from foundation.db import Database
 from foundation.errors import FoyerError, where
 from foundation.faults import reached
@@ -46,6 +46,11 @@ class Turns:
     database: Database
     house: House
     nlu: NluService
+
+    def warm(self) -> None:
+        """Read word lists and the atlas now instead of with the first message."""
+        self.nlu.warm()
+        places.warm()
 
     async def take(self, claim: Claim) -> None:
         """Answer one claimed row. A row that fails again and again ends with an apology, so that it blocks nobody."""
@@ -128,7 +133,8 @@ class Turns:
 
     def _heard(self, context: Context, letter: Letter, understanding: Understanding) -> Heard:
         typed = chosen(letter.text, context.state.offered) if letter.choice is None else None
-        if letter.choice is None and understanding.language and typed is None:
+        free = context.state.expects in (None, "question")  # a city or a mail address shows no language
+        if letter.choice is None and understanding.language and typed is None and free:
             talk.follow_language(context, understanding.language)
         return Heard(letter.text, letter.choice or typed, understanding)
 

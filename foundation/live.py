@@ -15,13 +15,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import psycopg
 from sqlalchemy import BigInteger, event, func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, SessionTransaction, mapped_column
 
 from foundation.db import Base, CityRow, Database, PersonalRow
+from foundation.errors import where
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +67,8 @@ def wake(session: AsyncSession, topic: str) -> None:
 
 @event.listens_for(Session, "before_commit")
 def _number_news(session: Session) -> None:
+    if session.in_nested_transaction():
+        return  # only a savepoint ends here
     session.flush()
     news: list[LiveRow] = session.info.pop("news", [])
     topics: set[str] = session.info.pop("topics", set())
@@ -108,10 +110,23 @@ def _advance(session: Session, name: str, rows: Sequence[LiveRow]) -> int:
     return last
 
 
-@event.listens_for(Session, "after_rollback")
-def _forget_news(session: Session) -> None:
-    session.info.pop("news", None)
-    session.info.pop("topics", None)
+@event.listens_for(Session, "after_transaction_create")
+def _mark_news(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.nested:
+        marks = session.info.setdefault("news_marks", {})
+        marks[transaction] = len(session.info.get("news", ()))
+
+
+@event.listens_for(Session, "after_soft_rollback")
+def _forget_news(session: Session, transaction: SessionTransaction) -> None:
+    """What was undone is no news: a savepoint takes back its own, a whole transaction everything."""
+    kept = session.info.get("news_marks", {}).pop(transaction, 0)
+    del session.info.get("news", [])[kept:]
+
+
+@event.listens_for(Session, "after_transaction_end")
+def _drop_mark(session: Session, transaction: SessionTransaction) -> None:
+    session.info.get("news_marks", {}).pop(transaction, None)
 
 
 async def rows_after(session: AsyncSession, stream: str, seq: int, *, limit: int = 500) -> list[LiveRow]:
@@ -200,8 +215,9 @@ class Hub:
                     pause = 0.05
                     async for notice in connection.notifies():
                         self._dispatch(notice.payload)
-            except (psycopg.Error, OSError) as error:
-                logger.warning("live: connection lost (%s), trying again", type(error).__name__)
+            except Exception as error:
+                # Without this task nobody is woken any more, so nothing may end it.
+                logger.warning("live: connection lost, trying again: %s", where(error))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
 

@@ -113,10 +113,10 @@ class ContentFacts:
         return hours.open_on(local.date()) and any(start <= local.time() < end for start, end in spans)
 
 
-def build(settings: Settings, database_url: str) -> House:
+def build(settings: Settings, database_url: str, *, clock: Clock | None = None) -> House:
     """Put the house together. Opens no connection yet. Errors: OperatorError."""
     faults.arm(settings.crash_at)
-    clock: Clock = ShiftedClock(settings.now) if settings.now else SystemClock()
+    clock = clock or (ShiftedClock(settings.now) if settings.now else SystemClock())
     city = content.load(settings.content_dir, settings.city)
     catalogue = Catalogue.load(settings.content_dir)
     vault = Vault(settings.master_secret)

@@ -25,6 +25,7 @@ Work = Callable[[Claim], Awaitable[None]]
 async def work(house: House) -> None:
     """Work until cancelled."""
     turns, delivery = await house.turns(), house.delivery()
+    await asyncio.to_thread(turns.warm)
     async with Hub(house.database) as hub, asyncio.TaskGroup() as group:
         for name, task in {"inbox": turns.take, "outbox": delivery.deliver}.items():
             for number in range(HANDS[name]):

@@ -15,12 +15,15 @@ from foundation.crypto import Vault
 from foundation.db import Database
 from foundation.settings import Settings
 from foyer.migrations import migrate
+from foyer.seed import seed
+from foyer.wiring import build
 from tests.support.app import App
 from tests.support.browser import DESKTOP, PHONE, Visitor, running_browser, visiting
 from tests.support.factory import Factory, SampleCity, sample_city
 from tests.support.moments import MONDAY
 from tests.support.postgres import Cluster, running_cluster
 from tests.support.smtp import Mailbox, running_smtp
+from tests.support.talk import Office
 
 pytest_plugins = ["tests.promises.plugin"]
 
@@ -98,6 +101,15 @@ async def city(database: Database) -> SampleCity:
 def make(vault: Vault, clock: FixedClock, city: SampleCity) -> Factory:
     """Makes people, conversations and cases of `city`."""
     return Factory(vault, clock, city)
+
+
+@pytest.fixture
+async def talk_office(settings: Settings, database_url: str, clock: FixedClock) -> AsyncIterator[Office]:
+    """The house without processes: turns and deliveries run when the test says so, on a clock that stands still."""
+    house = build(settings, database_url, clock=clock)
+    await seed(house)
+    yield Office(house, await house.city_id())
+    await house.database.close()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Every client ends with every row, in order, whoever commits when and whoever loses the line."""
 
 import asyncio
+import contextlib
 import logging
 import random
 import secrets
@@ -15,7 +16,7 @@ from sqlalchemy import event, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from foundation import live
-from foundation.clock import Clock
+from foundation.clock import Clock, FixedClock
 from foundation.db import Database
 from tests.promises.plugin import Promise
 from tests.support.factory import SampleCity
@@ -286,3 +287,25 @@ async def test_every_client_ends_with_every_row_in_a_long_storm(
         storm = Storm(database, city, clock, seed=seed, transactions=40)
         rows = await check_storm(storm, writers=20, clients=40)
     promise.figure(rows, f"rows received by 40 clients (seed {seed})")
+
+
+async def test_what_a_savepoint_takes_back_is_no_news(
+    database: Database, city: SampleCity, clock: FixedClock
+) -> None:
+    """A skill that fails leaves nothing behind, not even its news; a savepoint that holds keeps it."""
+
+    def tell(session: AsyncSession, kind: str) -> None:
+        live.publish(session, city_id=city.id, stream="s", kind=kind, data={}, now=clock.now())
+
+    async with database.city(city.id) as session:
+        tell(session, "before")
+        async with session.begin_nested():
+            tell(session, "kept")
+        with contextlib.suppress(Undone):
+            async with session.begin_nested():
+                tell(session, "undone")
+                raise Undone
+        tell(session, "after")
+    async with database.city(city.id) as session:
+        rows = await live.rows_after(session, "s", 0)
+    assert [(row.seq, row.kind) for row in rows] == [(1, "before"), (2, "kept"), (3, "after")]

@@ -23,7 +23,9 @@ async def booked(citizen: Citizen) -> None:
     await citizen.press("confirm:yes")
 
 
-async def test_the_first_message_names_office_machine_privacy_person_and_languages(talk_office: Office) -> None:
+async def test_the_first_message_names_office_machine_privacy_person_and_languages(
+    talk_office: Office,
+) -> None:
     citizen = Citizen(talk_office, language="en")
     first, menu = await citizen.start()
     assert "Virtual Citizens' Office Heidelberg" in first.body.text
