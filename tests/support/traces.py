@@ -14,7 +14,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from tests.support.postgres import BINARIES, Cluster
+from foundation.postgres import Binaries
+from tests.support.postgres import Cluster
 
 _LETTERS = "bcdfghjklmnpqrstvwxz"
 
@@ -85,7 +86,9 @@ class Hunt:
 
     def dump(self, url: str) -> None:
         """What pg_dump writes."""
-        done = subprocess.run([BINARIES / "pg_dump", "--dbname", url], capture_output=True, check=True)
+        done = subprocess.run(
+            [Binaries.shipped().program("pg_dump"), "--dbname", url], capture_output=True, check=True
+        )
         self.look("pg_dump", done.stdout)
 
     def files(self, directory: Path, *, since: float = 0) -> None:
