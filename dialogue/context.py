@@ -3,7 +3,6 @@
 import uuid
 from dataclasses import dataclass, field
 
-from nlu.understanding import Understanding
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.jobs import Notices
@@ -17,6 +16,7 @@ from escalation.service import Escalation
 from foundation.clock import Clock
 from foundation.content_models import CityContent
 from foundation.i18n import Catalogue, Filled, Sayable, Text
+from nlu.understanding import Understanding
 
 
 @dataclass(frozen=True)

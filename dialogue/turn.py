@@ -5,8 +5,6 @@ import uuid
 from copy import deepcopy
 from dataclasses import dataclass
 
-from nlu.service import NluService
-from nlu.understanding import Understanding
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from conversation.models import Address, Conversation, Inbox
@@ -22,6 +20,8 @@ from foundation.db import Database
 from foundation.errors import FoyerError, where
 from foundation.faults import reached
 from foundation.i18n import Text
+from nlu.service import NluService
+from nlu.understanding import Understanding
 
 logger = logging.getLogger(__name__)
 

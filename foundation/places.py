@@ -66,11 +66,6 @@ class _Atlas:
         return list(largest.values())
 
 
-def warm() -> None:
-    """Read the atlas now instead of with the first question (one or two seconds)."""
-    _atlas()
-
-
 def find(text: str, language: str) -> list[Place]:
     """The places that `text` may name, the largest first, one for each time zone; empty if it names none.
 

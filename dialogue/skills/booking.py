@@ -16,7 +16,6 @@ from foundation import places
 from foundation.errors import Invalid
 from foundation.i18n import Sayable, Text, Verbatim
 
-OFFERED = 4
 IN_OFFICE_CITY = "here"
 
 
@@ -41,8 +40,8 @@ async def ask_place(context: Context) -> None:
 
 async def place(context: Context, heard: Heard) -> None:
     """A city, typed or chosen: `zone:<IANA zone>:<name>`."""
-    if named := heard.argument("zone"):
-        zone, _, name = named.partition(":")
+    if pressed := heard.argument("zone"):
+        zone, _, name = pressed.partition(":")
         if zone == IN_OFFICE_CITY:
             zone, name = (
                 office_zone(context),
@@ -50,8 +49,11 @@ async def place(context: Context, heard: Heard) -> None:
             )
         return await _settle_place(context, zone, name)
     found = places.find(heard.text, context.language)
-    if len(found) == 1:
-        return await _settle_place(context, found[0].zone, found[0].name)
+    own = context.content.city.names[context.language]
+    # Other towns may share the office city's name; whoever writes it here means this one.
+    named = [one for one in found if one.name == own and one.zone == office_zone(context)] or found
+    if len(named) == 1:
+        return await _settle_place(context, named[0].zone, named[0].name)
     options = (
         Option(f"zone:{one.zone}:{one.name}", Verbatim(f"{one.name} ({one.country})")) for one in found[:5]
     )
@@ -100,7 +102,6 @@ async def offer(context: Context) -> None:
         service,
         zone=context.address.zone or office_zone(context),
         page=context.state.slot_page,
-        size=OFFERED,
     )
     if not slots:
         context.state.slot_page = 0
