@@ -122,6 +122,18 @@ async def test_open_now_needs_hours_and_a_clerk(database: Database, city: Sample
         assert not await bureau.escalation.open_now(session, city.office)
 
 
+async def test_a_clerk_who_comes_changes_the_estimates(
+    database: Database, city: SampleCity, bureau: Bureau
+) -> None:
+    async with database.city(city.id) as session:
+        await bureau.join(session, await bureau.person(session))
+    before = await kinds(database, city, f"office:{city.office.id}")
+    for _ in range(2):
+        async with database.city(city.id) as session:
+            await bureau.escalation.on_duty(session, city.clerk)
+    assert (await kinds(database, city, f"office:{city.office.id}"))[len(before) :] == ["queue"]
+
+
 async def test_admitting_gives_the_case_one_holder(
     database: Database, city: SampleCity, bureau: Bureau
 ) -> None:
