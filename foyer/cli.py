@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from psycopg.errors import UndefinedTable
 from pydantic import ValidationError
+from sqlalchemy.exc import ProgrammingError
 
 from foundation.errors import OperatorError
 from foundation.settings import Settings
@@ -31,11 +33,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen.command(_settings(), chosen)
     except OperatorError as error:
-        print(f"foyer: {error}", file=sys.stderr, flush=True)
-        return OPERATOR_NEEDED
+        return _needs_operator(str(error))
+    except ProgrammingError as error:
+        if not isinstance(error.orig, UndefinedTable):
+            raise
+        return _needs_operator("The database has no tables of this Foyer yet. Run: foyer db migrate")
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _needs_operator(text: str) -> int:
+    print(f"foyer: {text}", file=sys.stderr, flush=True)
+    return OPERATOR_NEEDED
 
 
 def say(text: str) -> None:

@@ -65,8 +65,11 @@ def database_url(settings: Settings) -> str:
 
 
 @contextlib.contextmanager
-def database(settings: Settings, say: Say) -> Iterator[str]:
-    """The database for one command of the operator: attached to, or started for as long as it takes."""
+def database(settings: Settings, say: Say, *, ours: bool = False) -> Iterator[str]:
+    """The database for one command of the operator: attached to, or started for as long as it takes.
+
+    With `ours` it is ended afterwards in any case, also when it has outlived an earlier Foyer.
+    """
     if settings.database_url:
         postgres.check_version(settings.database_url)
         yield settings.database_url
@@ -76,7 +79,7 @@ def database(settings: Settings, say: Say) -> Iterator[str]:
     try:
         yield own.start()
     finally:
-        if not running:
+        if ours or not running:
             own.stop()
 
 
@@ -84,7 +87,7 @@ def run(settings: Settings, say: Say) -> None:
     """Serve until SIGTERM or SIGINT. Errors: OperatorError."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     check_port(settings)
-    with only_one(settings.data_dir), database(settings, say) as url:
+    with only_one(settings.data_dir), database(settings, say, ours=True) as url:
         say("the database is ready")
         migrate(url)
         asyncio.run(_prepare_and_watch(settings, url, say))
