@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from playwright.async_api import Browser, Locator, Page, expect
 from playwright.async_api import TimeoutError as TooSlow
@@ -20,20 +20,40 @@ from booking.models import Appointment
 from foundation.content_models import CityContent
 from foundation.db import Database
 from foundation.i18n import Catalogue
-from tests.support.app import App
+from tests.support.app import App, Process
 from tests.support.browser import DESKTOP, PHONE, Visitor, visiting
 
-PATIENCE = 20_000
+PATIENCE = 45_000
 CITIZEN_SAID = ("غيرت عنواني", "مانيلا", "amal@example.org", "عندي سؤال عن الشقة", "شكرا جزيلا")
 CLERK_SAID = "Guten Tag, ich sehe Ihre Unterlagen."
 
 
 @dataclass
 class Guardian:
-    """Restarts what has died, as `foyer run` does; `deaths` names the processes that died."""
+    """Restarts what has died, as `foyer run` does, and lays the next trap: `traps` names, for each process,
+    the steps at which it is to die, one a life. `deaths` are the steps that were met."""
 
     app: App
+    traps: dict[str, list[str]] = field(default_factory=dict)
     deaths: list[str] = field(default_factory=list)
+    _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def restart(self) -> None:
+        """Start what does not live, each process with its next trap."""
+        for process in self.app.processes:
+            if not process.alive:
+                steps = self.traps.get(process.name, [])
+                process.start({"FOYER_CRASH_AT": steps[0]} if steps else None)
+        await self.app.ready()
+
+    async def move_time(self, now: datetime) -> None:
+        """A normal restart of the office at another time of its clock."""
+        async with self._busy:
+            self.app.kill()
+            self.app.now = now
+            for process in self.app.processes:
+                process.environment = self.app.environment()
+            await self.restart()
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -48,8 +68,14 @@ class Guardian:
     async def _watch(self) -> None:
         while True:
             died = await self.app.wait_for_crash(seconds=3600)
-            self.deaths.append(died.name)
-            await self.app.restart()
+            async with self._busy:
+                await self._raise_again(died)
+
+    async def _raise_again(self, died: Process) -> None:
+        if not died.alive:
+            if steps := self.traps.get(died.name):
+                self.deaths.append(steps.pop(0))
+            await self.restart()
 
 
 @dataclass
@@ -64,6 +90,7 @@ class Walk:
     clerk: Page
     visitors: tuple[Visitor, Visitor]
     account: tuple[str, str]
+    guardian: Guardian
 
     # -- what the citizen does ---------------------------------------------------------------------
 
@@ -126,11 +153,7 @@ class Walk:
         """Ten minutes before the appointment; a normal restart of the office lies between."""
         async with self.database.every_city() as session:
             booked = (await session.scalars(select(Appointment).where(Appointment.status == "booked"))).one()
-        self.app.kill()
-        self.app.now = booked.starts_at - timedelta(minutes=10)
-        for process in self.app.processes:
-            process.environment = self.app.environment()
-        await self.app.restart()
+        await self.guardian.move_time(booked.starts_at - timedelta(minutes=10))
         await expect(self.citizen.locator(".trouble")).to_have_count(0, timeout=PATIENCE)
         # The page's own tries to reach a server that was just away are no fault of the page.
         for visitor in self.visitors:
@@ -223,15 +246,18 @@ class Walk:
 
 
 @asynccontextmanager
-async def walking(app: App, browser: Browser, database_url: str) -> AsyncIterator[Walk]:
-    """Both people with their browsers open, nothing done yet."""
+async def walking(
+    app: App, browser: Browser, database_url: str, traps: dict[str, list[str]] | None = None
+) -> AsyncIterator[Walk]:
+    """Both people with their browsers open, nothing done yet; the processes die in the `traps`."""
     from foundation import content
 
     settings = app.chosen()
     account = await app.clerk()
     database = Database(database_url)
     async with visiting(browser, app.url, PHONE) as person, visiting(browser, app.url, DESKTOP) as clerk:
-        yield Walk(
+        guardian = Guardian(app, traps or {})
+        walk = Walk(
             app=app,
             database=database,
             catalogue=Catalogue.load(settings.content_dir),
@@ -240,5 +266,11 @@ async def walking(app: App, browser: Browser, database_url: str) -> AsyncIterato
             clerk=await clerk.context.new_page(),
             visitors=(person, clerk),
             account=account,
+            guardian=guardian,
         )
+        if traps:
+            app.kill()
+            await guardian.restart()
+        async with guardian.watching():
+            yield walk
     await database.close()
