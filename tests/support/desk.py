@@ -38,7 +38,7 @@ class SampleFacts:
     """Every talk takes ten minutes, the office is open until noon."""
 
     def service_name(self, service: str | None) -> Sayable:
-        return Filled(NAMES) if service else Text("summary.no_service")
+        return Filled(NAMES) if service else Text("desk.no_service")
 
     def duration_of(self, service: str | None) -> timedelta:
         return timedelta(minutes=10)
