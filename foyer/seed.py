@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from booking.models import Lane
 from foundation.db import new_id
 from foyer.wiring import House
 from people.models import City, Office, Staff
@@ -27,7 +26,7 @@ async def seed(house: House) -> FirstAccount | None:
         city = await _city(session, house)
     async with house.database.city(city.id) as session:
         office = await _office(session, house)
-        await _lanes(session, house, office)
+        await house.booking.prepare_lanes(session, office.id)
         return await _first_account(session, house, office)
 
 
@@ -49,21 +48,6 @@ async def _office(session: AsyncSession, house: House) -> Office:
     office.name, office.zone = wanted.name["de"], wanted.zone
     await session.flush()
     return office
-
-
-async def _lanes(session: AsyncSession, house: House, office: Office) -> None:
-    """Lanes follow the content; one that is no longer named takes no new bookings."""
-    wanted = {lane.name: lane for lane in house.content.city.lanes}
-    known = {
-        lane.name: lane for lane in await session.scalars(select(Lane).where(Lane.office_id == office.id))
-    }
-    for name, lane in known.items():
-        lane.active = name in wanted
-    for name, plan in wanted.items():
-        lane = known.get(name) or Lane(office_id=office.id, name=name, skills=[])
-        lane.skills = list(plan.skills)
-        session.add(lane)
-    await session.flush()
 
 
 async def _first_account(session: AsyncSession, house: House, office: Office) -> FirstAccount | None:
