@@ -252,7 +252,7 @@ async def test_typing_is_whispered_both_ways_but_not_back(chat: Chat) -> None:
         heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         async with live.Hub(chat.database) as hub, line(chat, one) as socket:
             with hub.hearing(f"conversation:{thread}", heard.put_nowait):
-                await until(socket, "queue")
+                await until(socket, "current")
                 await socket.send('{"kind": "typing"}')
                 async with asyncio.timeout(10):
                     assert await heard.get() == {"kind": "typing", "author": "citizen"}
@@ -263,7 +263,7 @@ async def test_typing_is_whispered_both_ways_but_not_back(chat: Chat) -> None:
 
 async def test_a_line_answers_pings_and_bears_nonsense(chat: Chat) -> None:
     async with visitor(chat) as client, line(chat, client) as socket:
-        await until(socket, "queue")
+        await until(socket, "current")
         for nonsense in ("", "{", "[]", '{"kind": []}', "x" * 5000):
             await socket.send(nonsense)
         await socket.send('{"kind": "ping"}')

@@ -122,6 +122,7 @@ export class Chat {
     this.#sending = true;
     clearTimeout(this.#retry);
     try {
+      await this.#starting; // without a thread there is nowhere to put a message yet
       for (let next = this.#nextToSend(); next; next = this.#nextToSend()) await this.#send(next);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
