@@ -50,7 +50,7 @@ class CityRow:
 
 
 class PersonalRow(CityRow):
-    """A row about a citizen: the nightly job removes it after `delete_after` (UTC)."""
+    """A row about somebody, or of passing use: the nightly job removes it after `delete_after` (UTC)."""
 
     delete_after: Mapped[datetime] = mapped_column(index=True)
 

@@ -8,7 +8,7 @@ Who listens to what is written down in foyer/wiring.py alone.
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Identity, select
@@ -16,10 +16,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from foundation.db import Base, CityRow, new_id
+from foundation.db import Base, CityRow, PersonalRow, new_id
+
+KEEP = timedelta(days=400)
 
 
-class Event(CityRow, Base):
+class Event(PersonalRow, Base):
     """What happened, in ids and codes only."""
 
     __tablename__ = "event"
@@ -64,7 +66,7 @@ class Events:
         self, session: AsyncSession, kind: str, data: dict[str, Any], *, city_id: uuid.UUID, now: datetime
     ) -> Event:
         """Record the event in the caller's transaction. `data` holds JSON ids and codes, no person's words."""
-        event = Event(id=new_id(), city_id=city_id, kind=kind, data=data, at=now)
+        event = Event(id=new_id(), city_id=city_id, kind=kind, data=data, at=now, delete_after=now + KEEP)
         session.add(event)
         await session.flush()
         for handler in self.subscriptions.handlers.get(kind, ()):

@@ -48,7 +48,7 @@ class Staff(CityRow, Base):
     on_duty_until: Mapped[datetime | None]
 
 
-class StaffSession(CityRow, Base):
+class StaffSession(PersonalRow, Base):
     """An opaque browser session; only the token's SHA-256 is kept."""
 
     __tablename__ = "staff_session"
@@ -60,7 +60,7 @@ class StaffSession(CityRow, Base):
     expires_at: Mapped[datetime]
 
 
-class FailedSignIn(CityRow, Base):
+class FailedSignIn(PersonalRow, Base):
     """Slows down guessing: counted per login."""
 
     __tablename__ = "failed_sign_in"

@@ -166,7 +166,7 @@ class People:
         if found is None or staff is None or not staff.active:
             raise SignInNeeded
         if renew and found.expires_at < now + IDLE - RENEW_AFTER:
-            found.expires_at = now + IDLE
+            found.expires_at = found.delete_after = now + IDLE
         return staff
 
     async def sign_out(self, session: AsyncSession, token: str | None) -> None:
@@ -231,8 +231,14 @@ class People:
 
     async def _write_failure(self, session: AsyncSession, staff: Staff | None, known_as: bytes) -> None:
         now = self._clock.now()
-        await session.execute(delete(FailedSignIn).where(FailedSignIn.at < now - FORGET_FAILURES))
-        session.add(FailedSignIn(city_id=session.info["city_id"], login_hash=known_as, at=now))
+        session.add(
+            FailedSignIn(
+                city_id=session.info["city_id"],
+                login_hash=known_as,
+                at=now,
+                delete_after=now + FORGET_FAILURES,
+            )
+        )
         await self.audit(session, staff, "staff.sign_in_failed", city_id=session.info["city_id"])
 
     async def _open_session(self, session: AsyncSession, staff: Staff) -> SignedIn:
@@ -244,6 +250,7 @@ class People:
                 token_hash=_token_hash(token),
                 created_at=now,
                 expires_at=now + IDLE,
+                delete_after=now + IDLE,
             )
         )
         await self.audit(session, staff, "staff.signed_in")

@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("data", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("delete_after", sa.DateTime(timezone=True), nullable=False),
         sa.Column("city_id", sa.UUID(), nullable=False),
         sa.ForeignKeyConstraint(
             ["city_id"], ["city.id"], name=op.f("fk_event_city_id_city"), ondelete="CASCADE"
@@ -43,6 +44,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
         sa.UniqueConstraint("seq", name=op.f("uq_event_seq")),
     )
+    op.create_index(op.f("ix_event_delete_after"), "event", ["delete_after"], unique=False)
     op.create_index(op.f("ix_event_city_id"), "event", ["city_id"], unique=False)
     op.create_index(op.f("ix_event_kind"), "event", ["kind"], unique=False)
     op.create_table(
@@ -50,12 +52,14 @@ def upgrade() -> None:
         sa.Column("id", sa.UUID(), nullable=False),
         sa.Column("login_hash", sa.LargeBinary(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("delete_after", sa.DateTime(timezone=True), nullable=False),
         sa.Column("city_id", sa.UUID(), nullable=False),
         sa.ForeignKeyConstraint(
             ["city_id"], ["city.id"], name=op.f("fk_failed_sign_in_city_id_city"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_failed_sign_in")),
     )
+    op.create_index(op.f("ix_failed_sign_in_delete_after"), "failed_sign_in", ["delete_after"], unique=False)
     op.create_index(op.f("ix_failed_sign_in_city_id"), "failed_sign_in", ["city_id"], unique=False)
     op.create_index(op.f("ix_failed_sign_in_login_hash"), "failed_sign_in", ["login_hash"], unique=False)
     op.create_table(
@@ -278,6 +282,7 @@ def upgrade() -> None:
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("delete_after", sa.DateTime(timezone=True), nullable=False),
         sa.Column("city_id", sa.UUID(), nullable=False),
         sa.ForeignKeyConstraint(
             ["city_id"], ["city.id"], name=op.f("fk_staff_session_city_id_city"), ondelete="CASCADE"
@@ -288,6 +293,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_session")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_staff_session_token_hash")),
     )
+    op.create_index(op.f("ix_staff_session_delete_after"), "staff_session", ["delete_after"], unique=False)
     op.create_index(op.f("ix_staff_session_city_id"), "staff_session", ["city_id"], unique=False)
     op.create_index(op.f("ix_staff_session_staff_id"), "staff_session", ["staff_id"], unique=False)
     op.create_table(
