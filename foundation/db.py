@@ -92,6 +92,7 @@ class Database:
             max_overflow=pool_size,
             pool_pre_ping=True,
             pool_timeout=10,
+            hide_parameters=True,  # an error in the log must not quote what was to be stored
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 

@@ -21,11 +21,8 @@ def service_options(context: Context, prefix: str) -> tuple[Option, ...]:
 
 
 def service_label(service: Service) -> Filled:
-    return Filled({code: _with_term(name, service.term) for code, name in service.names.items()})
-
-
-def _with_term(name: str, term: str) -> str:
-    return name if name == term else f"{name} ({term})"
+    """The own-language name, which holds the German term."""
+    return Filled(service.names)
 
 
 def _all_synonyms(service: Service) -> tuple[str, ...]:
