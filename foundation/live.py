@@ -72,6 +72,7 @@ def _number_news(session: Session) -> None:
     session.flush()
     news: list[LiveRow] = session.info.pop("news", [])
     topics: set[str] = session.info.pop("topics", set())
+    session.info.pop("news_marks", None)
     by_stream: dict[str, list[LiveRow]] = defaultdict(list)
     for row in news:
         by_stream[row.stream].append(row)
@@ -122,11 +123,6 @@ def _forget_news(session: Session, transaction: SessionTransaction) -> None:
     """What was undone is no news: a savepoint takes back its own, a whole transaction everything."""
     kept = session.info.get("news_marks", {}).pop(transaction, 0)
     del session.info.get("news", [])[kept:]
-
-
-@event.listens_for(Session, "after_transaction_end")
-def _drop_mark(session: Session, transaction: SessionTransaction) -> None:
-    session.info.get("news_marks", {}).pop(transaction, None)
 
 
 async def rows_after(session: AsyncSession, stream: str, seq: int, *, limit: int = 500) -> list[LiveRow]:
