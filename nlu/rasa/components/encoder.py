@@ -83,7 +83,7 @@ class SentenceEncoder(DenseFeaturizer, GraphComponent):
         super().__init__(name, config)
         self._model_storage = model_storage
         self._resource = resource
-        self._means = means or Means.over({})
+        self.means = means or Means.over({})
 
     @classmethod
     def create(
@@ -119,9 +119,9 @@ class SentenceEncoder(DenseFeaturizer, GraphComponent):
         for message in training_data.training_examples:
             if message.get(TEXT) and message.get("language"):
                 sentences.setdefault(message.get("language"), []).append(message.get(TEXT))
-        self._means = Means.over(sentences)
+        self.means = Means.over(sentences)
         with self._model_storage.write_to(self._resource) as folder:
-            np.savez(folder / "means.npz", **self._means.vectors)
+            np.savez(folder / "means.npz", **self.means.vectors)
         return self._resource
 
     def _corpus(self) -> Dict[str, List[str]]:
@@ -144,7 +144,7 @@ class SentenceEncoder(DenseFeaturizer, GraphComponent):
     def _set(self, messages: List[Message], vectors: np.ndarray) -> None:
         if not messages:
             return
-        centred = self._means.centred(vectors, [message.get("language") for message in messages])
+        centred = self.means.centred(vectors, [message.get("language") for message in messages])
         for message, vector in zip(messages, centred):
             scaled = (self._config["scale"] * vector)[None, :]
             alias = self._config[FEATURIZER_CLASS_ALIAS] or self._identifier

@@ -82,7 +82,10 @@ def _script(letter: str) -> str:
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.MESSAGE_TOKENIZER, is_trainable=False)
 class LanguageGuess(GraphComponent):
-    """Sets `language` and `language_confidence` of a message, and puts both into the answer."""
+    """Sets `language` and `language_confidence` of a message, and puts both into the answer.
+
+    What `metadata: {language: …}` of an example or a message says is believed.
+    """
 
     @staticmethod
     def get_default_config() -> Dict[Text, Any]:
@@ -104,16 +107,12 @@ class LanguageGuess(GraphComponent):
     def process(self, messages: List[Message]) -> List[Message]:
         for message in messages:
             if message.get(TEXT) and message.get("language") is None:
-                language, sure = self._guesser.guess(message.get(TEXT))
+                known = label(message, "language")
+                language, sure = (known, 1.0) if known else self._guesser.guess(message.get(TEXT))
                 message.set("language", language, add_to_output=True)
                 message.set("language_confidence", round(sure, 3), add_to_output=True)
         return messages
 
     def process_training_data(self, training_data: TrainingData) -> TrainingData:
-        """Examples say their language themselves."""
-        for message in training_data.training_examples:
-            known = label(message, "language")
-            if known:
-                message.set("language", known)
         self.process(training_data.training_examples)
         return training_data

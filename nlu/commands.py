@@ -1,0 +1,282 @@
+"""`foyer nlu …`: train, serve, parse. The command line itself is in foyer/cli.py."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+from foundation import content
+from foundation.content_models import CityContent
+from foundation.errors import OperatorError
+from foundation.settings import Settings
+from nlu.rasa_client import AnnouncedEndpoint, FixedEndpoint, RasaClient
+from nlu.rasa_server import Rasa, Say, Serving
+from nlu.retrieval import ServiceIndex, key_of, service_texts
+from nlu.rules import Rules
+from nlu.service import NluService
+from nlu.trained import IndexFile, TrainedParser
+from nlu.training import TrainingData
+from nlu.understanding import Alternative, Understanding
+
+LOOK_AGAIN = 10.0
+"""Seconds after which changed content is noticed."""
+_AT_ONCE = 64
+_PATIENT = 120.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where understanding keeps its files in the data directory."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Place":
+        return cls((settings.data_dir / "nlu").resolve())
+
+    @property
+    def rasa(self) -> Rasa:
+        return Rasa(self.folder)
+
+    @property
+    def server(self) -> Path:
+        return self.folder / "server.json"
+
+    @property
+    def index(self) -> Path:
+        return self.folder / "index.npz"
+
+
+def parser(settings: Settings, city: CityContent) -> TrainedParser:
+    """The trained model as `foyer nlu serve` offers it, whenever it does. For wiring."""
+    place = Place.of(settings)
+    client = RasaClient(AnnouncedEndpoint(place.server))
+    return TrainedParser(client, Rules(city), IndexFile(place.index))
+
+
+async def train(settings: Settings, say: Say) -> Path:
+    """Train a model of the content as it is, if there is none yet. Errors: OperatorError."""
+    rasa = Place.of(settings).rasa
+    rasa.check()
+    city = content.load(settings.content_dir, settings.city)
+    return await rasa.train(rasa.collect(city, settings.content_dir), say)
+
+
+async def serve(settings: Settings, say: Say) -> None:
+    """Offer the model to the house until cancelled; train it anew when content has changed. Errors: OperatorError."""
+    place = Place.of(settings)
+    place.rasa.check()
+    try:
+        while True:
+            await _serve_once(settings, place, say)
+            say("the model's server ended, starting it again")
+            await asyncio.sleep(1)
+    finally:
+        place.server.unlink(missing_ok=True)
+
+
+async def _serve_once(settings: Settings, place: Place, say: Say) -> None:
+    city, data = _collect(settings, place)
+    fitting = place.rasa.models.path(data.digest)
+    model = fitting if fitting.is_file() else place.rasa.models.newest()
+    if model is None:
+        model = await place.rasa.train(data, say)
+    async with place.rasa.serving(model) as serving, _client(serving) as client:
+        await _offer(place, serving, client, city, data, model)
+        say("messages are understood by the trained model now")
+        ended = asyncio.create_task(serving.ended())
+        keeping = asyncio.create_task(_keep_fresh(settings, place, serving, client, model, say))
+        try:
+            await asyncio.wait([ended, keeping], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            place.server.unlink(missing_ok=True)
+            for task in (ended, keeping):
+                task.cancel()
+            await asyncio.gather(ended, keeping, return_exceptions=True)
+
+
+async def _keep_fresh(
+    settings: Settings, place: Place, serving: Serving, client: RasaClient, model: Path, say: Say
+) -> None:
+    """Train whenever the data differ from the model's; until the new one is there, the old one answers."""
+    seen = ""
+    while True:
+        now = _signature(settings)
+        if now != seen:
+            seen = now
+            model = await _refresh(settings, place, serving, client, model, say)
+        await asyncio.sleep(LOOK_AGAIN)
+
+
+async def _refresh(
+    settings: Settings, place: Place, serving: Serving, client: RasaClient, model: Path, say: Say
+) -> Path:
+    try:
+        city, data = _collect(settings, place)
+        fresh = await place.rasa.train(data, say)
+        if fresh != model and not await client.load(fresh):
+            raise OperatorError("the new model could not be loaded")
+        await _offer(place, serving, client, city, data, fresh)
+    except OperatorError as error:
+        say(f"{error} (the last good model stays)")
+        return model
+    place.rasa.models.forget_old(fresh)
+    return fresh
+
+
+async def _offer(
+    place: Place, serving: Serving, client: RasaClient, city: CityContent, data: TrainingData, model: Path
+) -> None:
+    await _bring_index(place, client, city, data, model)
+    serving.endpoint.announce(place.server)
+
+
+async def _bring_index(
+    place: Place, client: RasaClient, city: CityContent, data: TrainingData, model: Path
+) -> None:
+    """The service index of these texts under this model, built where there is none."""
+    texts = service_texts(city, data.examples)
+    key = key_of(texts, model.name)
+    old = IndexFile(place.index).look()
+    if old is None or old.key != key:
+        fresh = await ServiceIndex.build(texts, client, key)
+        if fresh is not None:
+            fresh.save(place.index)
+
+
+def _collect(settings: Settings, place: Place) -> tuple[CityContent, TrainingData]:
+    city = content.load(settings.content_dir, settings.city)
+    return city, place.rasa.collect(city, settings.content_dir)
+
+
+def _signature(settings: Settings) -> str:
+    """Changes when a file of the city's content does."""
+    files = sorted((settings.content_dir / "cities" / settings.city).rglob("*.y*ml"))
+    return repr([(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files])
+
+
+@asynccontextmanager
+async def _client(serving: Serving, patience: float = 2.0) -> AsyncIterator[RasaClient]:
+    client = RasaClient(FixedEndpoint(serving.endpoint), patience)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+# foyer nlu parse
+
+
+async def parse_jsonl(settings: Settings, lines: Iterable[str], out: IO[str], say: Say) -> None:
+    """Understand lines `{"text", "lang"?, "context"?: {"service"?}}`, one answer a line, in their order.
+
+    A line that is none of these is answered by `{"error": …}`. Uses the running server, else starts its own.
+    """
+    city = content.load(settings.content_dir, settings.city)
+    async with understanding(settings, city, say) as service:
+        pending: asyncio.Queue[asyncio.Task[dict[str, Any]] | None] = asyncio.Queue(_AT_ONCE)
+        writer = asyncio.create_task(_write(pending, out))
+        for line in lines:
+            if line.strip():
+                await pending.put(asyncio.create_task(_answer(service, city, line)))
+        await pending.put(None)
+        await writer
+
+
+@asynccontextmanager
+async def understanding(settings: Settings, city: CityContent, say: Say) -> AsyncIterator[NluService]:
+    """The house's own understanding with patience: by a running server, else by one started for as long as it takes."""
+    place = Place.of(settings)
+    running = RasaClient(AnnouncedEndpoint(place.server), _PATIENT)
+    try:
+        if await running.parse("hallo", "de"):
+            yield _service(city, place, running)
+            return
+    finally:
+        await running.close()
+    try:
+        place.rasa.check()
+    except OperatorError as error:
+        say(str(error))
+        yield NluService.from_content(city)
+        return
+    data = place.rasa.collect(city, settings.content_dir)
+    model = await place.rasa.train(data, say)
+    async with (
+        place.rasa.serving(model, threads=os.cpu_count() or 1) as serving,
+        _client(serving, _PATIENT) as client,
+    ):
+        await _bring_index(place, client, city, data, model)
+        yield _service(city, place, client)
+
+
+def _service(city: CityContent, place: Place, client: RasaClient) -> NluService:
+    service = NluService.from_content(city)
+    service.warm()
+    return replace(service, parser=TrainedParser(client, service.rules, IndexFile(place.index)))
+
+
+async def _write(pending: "asyncio.Queue[asyncio.Task[dict[str, Any]] | None]", out: IO[str]) -> None:
+    while (task := await pending.get()) is not None:
+        out.write(json.dumps(await task, ensure_ascii=False) + "\n")
+        out.flush()
+
+
+async def _answer(service: NluService, city: CityContent, line: str) -> dict[str, Any]:
+    try:
+        text, language, context = _question(json.loads(line))
+    except (ValueError, TypeError, RecursionError) as error:
+        return {"error": f"not a message: {error}"}
+    spoken = language or city.city.default_language
+    return as_json(await service.understand(text, spoken, context), spoken)
+
+
+def _question(raw: object) -> tuple[str, str | None, dict[str, str]]:
+    """Errors: ValueError that says what is wrong."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("text"), str):
+        raise ValueError('needs {"text": "…"}')
+    language, context = raw.get("lang"), raw.get("context") or {}
+    if language is not None and not isinstance(language, str):
+        raise ValueError("lang must be a string")
+    if not isinstance(context, dict) or not isinstance(context.get("service"), str | None):
+        raise ValueError('context must be {"service": "…"}')
+    return raw["text"], language, {"service": context["service"]} if context.get("service") else {}
+
+
+def as_json(found: Understanding, language: str) -> dict[str, Any]:
+    """The stable shape of one answer."""
+    return {
+        "text": found.text,
+        "language": found.language or language,
+        "intent": found.intent,
+        "service": found.service,
+        "aspect": found.aspect,
+        "confidence": round(found.confidence, 4),
+        "alternatives": [_alternative(one) for one in found.alternatives],
+        "fallback": found.fallback,
+    }
+
+
+def _alternative(one: Alternative) -> dict[str, Any]:
+    return {
+        "intent": one.intent,
+        "service": one.service,
+        "aspect": one.aspect,
+        "confidence": round(one.confidence, 4),
+    }
+
+
+async def until_stopped(work: Callable[[], Any]) -> None:
+    """Run until done, SIGTERM or SIGINT; children are ended before it returns."""
+    task = asyncio.ensure_future(work())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return

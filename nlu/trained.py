@@ -1,0 +1,153 @@
+"""From Rasa's answer, the service index and the word lists to one understanding.
+
+The word lists know the names exactly, the model knows what is meant: where the model is unsure and a name
+stands there literally, the name counts; where both agree, the confidence rises.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nlu.rasa_client import Answer, Ranked, RasaClient
+from nlu.retrieval import ServiceIndex
+from nlu.rules import Rules
+from nlu.understanding import Alternative, Understanding
+
+logger = logging.getLogger(__name__)
+
+ABOUT_SERVICES = frozenset({"service_info", "book_appointment", "start_form"})
+NONE = "none"
+"""What the model says where a message names no service."""
+
+UNSURE, SURE = 0.3, 0.55
+"""Below the first we ask back; from the second on no name in a message can change the model's mind on the service."""
+STRANGE = 0.3
+"""A message whose nearest example is farther away than this cosine is like none that we know."""
+EXACT = 0.9
+_LITERAL = frozenset({"emergency", "choose_language"})
+"""Whenever the word lists find these literally they count: the one must not wait, the other names the language."""
+_MANY_WORDS = 4
+_ALTERNATIVES = 3
+
+
+@dataclass
+class IndexFile:
+    """The service index that `foyer nlu serve` keeps up to date, read again when it changes."""
+
+    path: Path
+    _seen: float = 0.0
+    _index: ServiceIndex | None = None
+
+    def look(self) -> ServiceIndex | None:
+        try:
+            changed = self.path.stat().st_mtime
+            if changed != self._seen:
+                self._index, self._seen = ServiceIndex.load(self.path), changed
+        except (OSError, ValueError, KeyError):
+            return None
+        return self._index
+
+
+@dataclass(frozen=True)
+class TrainedParser:
+    """The `Parser` of a trained model."""
+
+    client: RasaClient
+    rules: Rules
+    index: IndexFile
+
+    async def parse(self, text: str, language: str, context: Mapping[str, str]) -> Understanding | None:
+        """None while Rasa is away, and for what is no sentence (numbers); the word lists answer then."""
+        if not any(letter.isalpha() for letter in text):
+            return None
+        answer = await self.client.parse(text, _hint(text, language))
+        if answer is None:
+            return None
+        literal = self.rules.understand(text, language, context)
+        return combined(text, answer, literal, context, self.index.look())
+
+
+def combined(
+    text: str, answer: Answer, literal: Understanding, context: Mapping[str, str], index: ServiceIndex | None
+) -> Understanding:
+    """One reading from the model's `answer` and the word lists' `literal` one."""
+    first, exact = answer.intents[0], not literal.fallback and literal.confidence >= EXACT
+    if exact and (literal.intent in _LITERAL or first.confidence < UNSURE):
+        return replace(literal, language=answer.language)
+    agreed = exact and literal.intent == first.name
+    confidence = (1 + first.confidence) / 2 if agreed else first.confidence
+    about = first.name in ABOUT_SERVICES
+    service = _service(answer, literal, context, index) if about else None
+    return Understanding(
+        text,
+        language=answer.language,
+        intent=first.name,
+        service=service,
+        aspect=_aspect(answer, literal) if first.name == "service_info" else None,
+        confidence=round(confidence, 4),
+        alternatives=_alternatives(answer, service, context, index),
+        fallback=_ask_back(first.name, confidence, answer, exact),
+        choice=literal.choice if literal.intent == first.name else None,
+    )
+
+
+def _ask_back(intent: str, confidence: float, answer: Answer, exact: bool) -> bool:
+    if intent == "out_of_scope" or confidence < UNSURE:
+        return True
+    return answer.similarity < STRANGE and not exact
+
+
+def _service(
+    answer: Answer, literal: Understanding, context: Mapping[str, str], index: ServiceIndex | None
+) -> str | None:
+    """The model's word on services it learned; the nearest texts' word on those it did not."""
+    trained = {one.name for one in answer.services}
+    first = answer.services[0] if answer.services else Ranked(NONE, 0.0)
+    near = index.near(answer.vector) if index else ()
+    named = literal.service if literal.intent in ABOUT_SERVICES and literal.confidence >= EXACT else None
+    if named and named != context.get("service") and first.confidence < SURE:
+        return named
+    imported = next((one for one in near if one.name not in trained), None)
+    if imported is not None and imported.name == near[0].name and imported.confidence > UNSURE:
+        return imported.name
+    known = {one.name for one in near}
+    if first.name == NONE or (known and first.name not in known):
+        return context.get("service") or (None if first.name == NONE or not near else near[0].name)
+    return first.name
+
+
+def _aspect(answer: Answer, literal: Understanding) -> str:
+    if not answer.aspects:
+        return literal.aspect or "overview"
+    first = answer.aspects[0]
+    if first.confidence < UNSURE and literal.aspect and literal.confidence >= EXACT:
+        return literal.aspect
+    return first.name if first.name != NONE else "overview"
+
+
+def _alternatives(
+    answer: Answer, service: str | None, context: Mapping[str, str], index: ServiceIndex | None
+) -> tuple[Alternative, ...]:
+    """The next readings: other services of the same question, and other intents."""
+    first = answer.intents[0]
+    found: list[Alternative] = []
+    if first.name in ABOUT_SERVICES:
+        near = index.near(answer.vector) if index else answer.services
+        others = [one for one in near if one.name not in (service, NONE)][:2]
+        aspect = answer.aspects[0].name if answer.aspects and first.name == "service_info" else None
+        found += [Alternative(first.name, one.name, aspect, round(one.confidence, 4)) for one in others]
+    for one in answer.intents[1:]:
+        about = one.name in ABOUT_SERVICES
+        named = (service or _service(answer, _NOTHING, context, index)) if about else None
+        aspect = answer.aspects[0].name if answer.aspects and one.name == "service_info" else None
+        found.append(Alternative(one.name, named, aspect, round(one.confidence, 4)))
+    return tuple(sorted(found, key=lambda one: -one.confidence)[:_ALTERNATIVES])
+
+
+_NOTHING = Understanding("")
+
+
+def _hint(text: str, language: str) -> str | None:
+    """The language to read a message in: a short one in that of the conversation, a long one as it shows itself."""
+    return language if len(text.split()) < _MANY_WORDS else None
