@@ -6,7 +6,7 @@ unlike a lease it is free again the moment its process dies. See docs/adr/0003-q
 """
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,12 +38,29 @@ class Claim:
     city_id: uuid.UUID
 
 
-class Queue:
-    """One worker's view of the inbox or the outbox."""
+_OF_CHANNELS = """
+    JOIN conversation ON conversation.id = conversation_id
+    JOIN address ON address.id = address_id AND address.channel = ANY(%(channels)s)
+"""
 
-    def __init__(self, name: str, connection: psycopg.AsyncConnection[Any]) -> None:
+
+class Queue:
+    """One worker's view of the inbox or the outbox.
+
+    `channels` None is every channel; else only their threads are seen, because some channels are served by
+    a process of their own, for which their messages wait.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connection: psycopg.AsyncConnection[Any],
+        *,
+        channels: Collection[str] | None = None,
+    ) -> None:
         self._name = name
         self._connection = connection
+        self._channels = None if channels is None else sorted(channels)
 
     @asynccontextmanager
     async def claim(self, now: datetime) -> AsyncIterator[Claim | None]:
@@ -71,8 +88,10 @@ class Queue:
         # Only a second try waits for its time: the clock of another machine may be a little ahead.
         due = "WHERE attempts = 0 OR due_at <= %(now)s" if self._name == "outbox" else ""
         oldest = _OLDEST[self._name].replace("ORDER BY", f"{only} ORDER BY")
-        query = f"SELECT id, conversation_id, city_id FROM ({oldest}) AS oldest {due} ORDER BY seq LIMIT {CANDIDATES}"  # noqa: S608 - assembled from the constants above only
-        cursor = await self._connection.execute(query, {"now": now, "conversation": conversation_id})
+        ours = _OF_CHANNELS if self._channels is not None else ""
+        query = f"SELECT oldest.id, conversation_id, oldest.city_id FROM ({oldest}) AS oldest {ours} {due} ORDER BY seq LIMIT {CANDIDATES}"  # noqa: S608 - assembled from the constants above only
+        values = {"now": now, "conversation": conversation_id, "channels": self._channels}
+        cursor = await self._connection.execute(query, values)
         return await cursor.fetchall()
 
     async def _lock(self, conversation_id: uuid.UUID) -> bool:

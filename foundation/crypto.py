@@ -4,6 +4,7 @@ Envelope: b"FY1" | key id (16 bytes) | nonce (12) | ciphertext and tag. The plac
 ("message.body:<id>") is the associated data, so a sealed value cannot be moved to another row.
 Data keys lie wrapped by the master key in the schema `keyring`, which the backup keeps apart
 (docs/adr/0001-data.md): whoever destroys a key has deleted what it sealed, in old backups too.
+The installation's own secrets are sealed with a key derived from the master key: b"FYO" | nonce | ciphertext.
 """
 
 import hashlib
@@ -27,6 +28,7 @@ from foundation.db import Base, CityRow, new_id
 from foundation.errors import FoyerError, OperatorError
 
 MAGIC = b"FY1"
+MAGIC_OWN = b"FYO"
 OWNERS = ("person", "conversation", "case")
 
 
@@ -68,6 +70,8 @@ class Vault:
     def __init__(self, secret: bytes) -> None:
         self._wrapping = AESGCM(_derive(secret, b"wrap data keys"))
         self._index = _derive(secret, b"blind index")
+        self._own_secret = _derive(secret, b"own secrets")
+        self._own = AESGCM(self._own_secret)
         self.fingerprint = _derive(secret, b"fingerprint").hex()[:16]
 
     def blind_index(self, *parts: str) -> bytes:
@@ -121,6 +125,25 @@ class Vault:
             return AESGCM(key).decrypt(sealed[19:31], sealed[31:], place.encode())
         except InvalidTag:
             raise Forgotten from None
+
+    def seal_own(self, place: str, value: Any) -> bytes:
+        """Seal a secret of the installation itself (a bot's keys, say): no deletion of a person ends it."""
+        nonce = os.urandom(12)
+        plain = json.dumps(value, ensure_ascii=False).encode()
+        return MAGIC_OWN + nonce + self._own.encrypt(nonce, plain, place.encode())
+
+    def open_own(self, place: str, sealed: bytes) -> Any:
+        """The JSON value that `seal_own` sealed for `place`. Errors: Forgotten."""
+        try:
+            if sealed[:3] != MAGIC_OWN:
+                raise Forgotten
+            return json.loads(self._own.decrypt(sealed[3:15], sealed[15:], place.encode()))
+        except InvalidTag:
+            raise Forgotten from None
+
+    def passphrase(self, purpose: str) -> str:
+        """A passphrase for files of the installation that another library encrypts itself."""
+        return _derive(self._own_secret, purpose.encode()).hex()
 
     async def give_keys(
         self, session: AsyncSession, *, from_id: uuid.UUID, kind: str, to_id: uuid.UUID

@@ -48,6 +48,12 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = None
     mail_from: str = "buergeramt@heidelberg.example"
 
+    matrix_homeserver: str | None = None
+    matrix_user: str | None = None
+    matrix_password: SecretStr | None = None
+    matrix_token: SecretStr | None = None
+    matrix_store: Path | None = None
+
     now: datetime | None = None
     crash_at: str | None = None
 
@@ -61,6 +67,14 @@ class Settings(BaseSettings):
             )
         if bool(self.tls_certificate) != bool(self.tls_key):
             raise ValueError("set FOYER_TLS_CERTIFICATE and FOYER_TLS_KEY together")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_matrix_account(self) -> Self:
+        if self.matrix_homeserver and not (self.matrix_user and (self.matrix_password or self.matrix_token)):
+            raise ValueError(
+                "Matrix needs FOYER_MATRIX_USER and FOYER_MATRIX_PASSWORD (or FOYER_MATRIX_TOKEN), too"
+            )
         return self
 
     @property

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import psycopg
 
+from conversation.delivery import Delivery
 from conversation.queues import Claim, Queue
 from foundation import jobs
 from foundation.live import Hub
@@ -27,13 +28,31 @@ async def work(house: House) -> None:
     turns, delivery = await house.turns(), house.delivery()
     await asyncio.to_thread(turns.warm)
     async with Hub(house.database) as hub, asyncio.TaskGroup() as group:
-        for name, task in {"inbox": turns.take, "outbox": delivery.deliver}.items():
-            for number in range(HANDS[name]):
-                group.create_task(_hand(house, hub, name, task), name=f"{name} {number}")
+        _hire(group, house, hub, "inbox", turns.take)
+        _hire(group, house, hub, "outbox", delivery.deliver, channels=delivery.channels)
         group.create_task(jobs.run_worker(house.database, house.events, house.clock), name="jobs")
 
 
-async def _hand(house: House, hub: Hub, name: str, task: Work) -> None:
+async def deliver(house: House, hub: Hub, delivery: Delivery) -> None:
+    """Deliver to the channels of `delivery` alone until cancelled: for a channel with a process of its own."""
+    async with asyncio.TaskGroup() as group:
+        _hire(group, house, hub, "outbox", delivery.deliver, channels=delivery.channels)
+
+
+def _hire(
+    group: asyncio.TaskGroup,
+    house: House,
+    hub: Hub,
+    name: str,
+    task: Work,
+    *,
+    channels: Collection[str] | None = None,
+) -> None:
+    for number in range(HANDS[name]):
+        group.create_task(_hand(house, hub, name, task, channels), name=f"{name} {number}")
+
+
+async def _hand(house: House, hub: Hub, name: str, task: Work, channels: Collection[str] | None) -> None:
     """One pair of hands: its own connection for locks, opened again when it is lost."""
     pause = 0.05
     while True:
@@ -41,7 +60,7 @@ async def _hand(house: House, hub: Hub, name: str, task: Work) -> None:
             connection = await house.database.connect()
             async with connection:
                 pause = 0.05
-                await _empty_for_ever(house, hub, Queue(name, connection), name, task)
+                await _empty_for_ever(house, hub, Queue(name, connection, channels=channels), name, task)
         except (psycopg.Error, OSError) as error:
             logger.warning("worker: %s lost its connection (%s), trying again", name, type(error).__name__)
             await asyncio.sleep(pause)

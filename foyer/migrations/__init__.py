@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 HERE = Path(__file__).resolve().parent
 MODELS = (
     "booking.models",
+    "bots.matrix.models",
     "conversation.models",
     "escalation.models",
     "foundation.crypto",
