@@ -39,7 +39,7 @@ class Delivery:
         reached("delivery.claimed")
         if prepared is None:
             return
-        channel, outgoing = prepared
+        channel, outgoing, body = prepared
         try:
             external_id = await channel.send(outgoing)
         except RetryLater as later:
@@ -54,10 +54,10 @@ class Delivery:
             await self._put_back(claim, None)
         else:
             reached("delivery.sent")
-            await self._sent(claim, outgoing.body, external_id)
+            await self._sent(claim, body, external_id)
 
-    async def _prepare(self, session: AsyncSession, claim: Claim) -> tuple[Channel, Outgoing] | None:
-        """What to send, or None when the row has come to its end here. The holder is read under lock."""
+    async def _prepare(self, session: AsyncSession, claim: Claim) -> tuple[Channel, Outgoing, Body] | None:
+        """What to send and what to show in the thread, or None when the row has come to its end here. The holder is read under lock."""
         conversation, case = await self.conversations.lock(session, claim.conversation_id)
         row = await session.get_one(Outbox, claim.row_id)
         if row.author == "bot" and (case or conversation).holder_id is not None:
@@ -76,9 +76,12 @@ class Delivery:
             return None
         external = await self.conversations.external_of(session, address)
         body = Body.from_json(value)
-        return channel, Outgoing(row.key, external, row.author, row.language, body, row.attempts)
+        said = body if channel.private else body.guarded()
+        outgoing = Outgoing(row.key, external, row.author, row.language, said, row.attempts)
+        return channel, outgoing, body
 
     async def _sent(self, claim: Claim, body: Body, external_id: str | None) -> None:
+        """Show in the thread what was said, also where the person's messenger was only told that there is something."""
         async with self.database.city(claim.city_id) as session:
             conversation = await session.get_one(Conversation, claim.conversation_id)
             row = await session.get_one(Outbox, claim.row_id)

@@ -25,6 +25,8 @@ WEB = "web"
 CODE_LIVES = timedelta(minutes=15)
 CODES_AN_HOUR = 5
 TRIES = 5
+VISITOR_LENGTH = 43
+"""Characters of `token_urlsafe(32)`, which the chat page's cookie holds."""
 
 
 class LinkOver(FoyerError):
@@ -67,6 +69,35 @@ class Links:
         if case is None:
             raise LinkOver
         return case
+
+    async def case_to_open(self, session: AsyncSession, token: str) -> Case:
+        """The case that a link opens: to act in while it is open, or to read. Errors: LinkOver."""
+        return await self.conversations.case_to_read(session, token) or await self.case(session, token)
+
+    async def is_to_read(self, session: AsyncSession, token: str) -> bool:
+        """Whether this link is one that only opens the thread."""
+        return await self.conversations.case_to_read(session, token) is not None
+
+    async def reads_here(self, session: AsyncSession, case: Case, visitor: str | None) -> bool:
+        """Whether the chat page of this browser shows the case's thread already."""
+        address = await self.conversations.find_address(session, WEB, visitor) if visitor else None
+        thread = await self.conversations.thread_to_read(session, case)
+        if address is None or thread is None:
+            return False
+        return (await self.conversations.conversation_at(session, address)).id == thread.id
+
+    async def show_thread(self, session: AsyncSession, case: Case, visitor: str | None) -> str | None:
+        """Let a bound browser's chat page show the case's thread; the secret for its cookie.
+
+        So words that may not go to a messenger are read and answered there.
+        """
+        thread = await self.conversations.thread_to_read(session, case)
+        if thread is None:
+            return None
+        if visitor is None or len(visitor) != VISITOR_LENGTH:
+            visitor = secrets.token_urlsafe(32)
+        await self.conversations.open_window(session, thread, WEB, visitor)
+        return visitor
 
     async def is_bound(self, session: AsyncSession, case: Case, visit: Visit) -> bool:
         """Whether this browser is the person's. Reads only."""

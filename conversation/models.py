@@ -98,6 +98,18 @@ class Conversation(PersonalRow, Base):
     created_at: Mapped[datetime]
 
 
+class Window(PersonalRow, Base):
+    """A browser (`address`) in which the person reads and writes a thread that lives in another channel."""
+
+    __tablename__ = "thread_window"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    address_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("address.id", ondelete="CASCADE"), unique=True)
+    conversation_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("conversation.id", ondelete="CASCADE"), index=True
+    )
+
+
 class Message(PersonalRow, Base):
     """What was said, by whom, as the thread shows it."""
 
@@ -114,6 +126,18 @@ class Message(PersonalRow, Base):
     staff_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("staff.id"))
     body: Mapped[bytes]
     language: Mapped[str]
+    at: Mapped[datetime]
+
+
+class File(PersonalRow, Base):
+    """A file that came with a message. `about` is {"name", "media_type", "size", "key"}; what is in it lies in
+    the file store under this id, sealed with that key."""
+
+    __tablename__ = "file"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    message_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("message.id", ondelete="CASCADE"), index=True)
+    about: Mapped[bytes]
     at: Mapped[datetime]
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from conversation.reply import Body
+from conversation.reply import Attachment, Body
 
 
 @dataclass(frozen=True)
@@ -11,7 +11,9 @@ class Inbound:
     """An update as the middle of the house reads it.
 
     `external_id` is the vendor's id of this update, unique in the channel; `address` is the vendor's
-    id of whom to answer. `kind`: start, text, choice. `choice` is the id of a pressed option.
+    id of whom to answer. `kind`: start, text, choice, file, other (something that cannot be read here: a voice
+    message, a place on a map). `choice` is the id of a pressed option; a channel that cannot carry ids names
+    the message and the position (from 0) instead: `pressed`. `files` came with the message.
     `language` is a first guess (BCP 47), used for new addresses only.
     """
 
@@ -22,6 +24,8 @@ class Inbound:
     text: str = ""
     choice: str | None = None
     language: str | None = None
+    pressed: tuple[str, int] | None = None
+    files: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,23 @@ class Outgoing:
 
 
 class Channel(Protocol):
-    """Sends to one kind of address. It does no database work and knows no rule."""
+    """Sends to one kind of address. It does no database work and knows no rule.
+
+    `private`: only the person and the office can read it, so personal words may be said there. The others
+    are given neutral words and a link (`conversation.reply.Body.guarded`).
+    """
 
     @property
     def name(self) -> str: ...
 
+    @property
+    def private(self) -> bool: ...
+
     async def send(self, outgoing: Outgoing) -> str | None:
         """Send, and return the vendor's id of the message. Errors: RetryLater, Undeliverable, Blocked."""
+
+    async def close(self) -> None:
+        """Give back connections when the process ends."""
 
 
 class RetryLater(Exception):

@@ -6,12 +6,13 @@ person's language, with the German beside them for the clerk. Bodies are what is
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from foundation.i18n import Catalogue, Sayable
 
 OFFICE_LANGUAGE = "de"
+CALENDAR = "text/calendar"
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,19 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Reply:
-    """One message, in no language yet. `title` is a neutral subject for channels that have one."""
+    """One message, in no language yet. `title` is a neutral subject for channels that have one.
+
+    `personal`: the words are for the person alone; a channel that others can read says only that there is
+    a message (or says `neutral`), and where to read it. What a clerk writes is personal in any case.
+    """
 
     parts: tuple[Sayable, ...]
     options: tuple[Option, ...] = ()
     pages: tuple[Page, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     title: Sayable | None = None
+    personal: bool = False
+    neutral: Sayable | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,10 @@ class Link:
 
 @dataclass(frozen=True)
 class Body:
-    """One message in the person's language; `german` stands beside it where that is another one."""
+    """One message in the person's language; `german` stands beside it where that is another one.
+
+    `neutral` is said instead on channels that others can read, None where the words are neutral already.
+    """
 
     text: str
     german: str | None = None
@@ -73,6 +83,13 @@ class Body:
     links: tuple[Link, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     title: str | None = None
+    neutral: "Body | None" = None
+
+    def guarded(self) -> "Body":
+        """What may be said where others can read it: neutral words, and no file but a calendar file."""
+        shown = self.neutral or self
+        files = tuple(file for file in shown.attachments if file.media_type.startswith(CALENDAR))
+        return replace(shown, attachments=files, neutral=None)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -84,6 +101,7 @@ class Body:
                 [a.name, a.media_type, base64.b64encode(a.data).decode()] for a in self.attachments
             ],
             "title": self.title,
+            "neutral": self.neutral.to_json() if self.neutral else None,
         }
 
     @classmethod
@@ -95,6 +113,7 @@ class Body:
             links=tuple(Link(*pair) for pair in value["links"]),
             attachments=tuple(Attachment(n, m, base64.b64decode(d)) for n, m, d in value["attachments"]),
             title=value["title"],
+            neutral=cls.from_json(value["neutral"]) if value.get("neutral") else None,
         )
 
 

@@ -1,25 +1,26 @@
 """Persons, threads and cases: who writes from where, what was said, and which errand it belongs to."""
 
 import hashlib
+import hmac
 import secrets
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from conversation.models import Address, Case, Conversation, Inbox, Message, Outbox, Person
+from conversation.models import Address, Case, Conversation, Inbox, Message, Outbox, Person, Window
 from conversation.ports import Inbound
-from conversation.reply import Body, Reply, compose
+from conversation.reply import Body, Choice, Page, Reply, compose
 from foundation import live
 from foundation.clock import Clock
 from foundation.crypto import Vault
 from foundation.db import new_id
 from foundation.errors import NotFound
-from foundation.i18n import Catalogue
+from foundation.i18n import Catalogue, Text
 
 KEEP_OPEN = timedelta(days=180)
 KEEP_CLOSED = timedelta(days=90)
@@ -72,18 +73,58 @@ class Conversations:
         address = await self.address(
             session, city_id, inbound.channel, inbound.address, language=inbound.language
         )
+        address.blocked_at = None  # whoever writes wants to hear from us
         conversation = await self.conversation_at(session, address)
+        if inbound.kind == "start" and conversation.address_id != address.id:
+            return Received(fresh=False, conversation_id=conversation.id)  # a window: the talk has begun
         known = select(Inbox.id).where(
             Inbox.channel == inbound.channel, Inbox.external_id == inbound.external_id
         )
         if await session.scalar(known):
             return Received(fresh=False, conversation_id=conversation.id)
+        if inbound.kind == "choice":
+            inbound = await self._named(session, conversation, inbound)
         message = None
-        if inbound.kind != "start":
+        if inbound.kind in ("text", "choice"):
             body = Body(text=inbound.text)
             message = await self._write(session, conversation, "citizen", body, address.language)
         await self._to_inbox(session, conversation, inbound, message)
         return Received(fresh=True, conversation_id=conversation.id)
+
+    async def _named(self, session: AsyncSession, conversation: Conversation, inbound: Inbound) -> Inbound:
+        """A pressed choice with its id and its label; the label counts as typed where the message is unknown."""
+        if inbound.pressed is None or (inbound.choice and inbound.text):
+            return inbound
+        said, position = inbound.pressed
+        choices = await self._choices_of(session, conversation, said)
+        if inbound.choice is not None:
+            label = next((one.label for one in choices if one.id == inbound.choice), inbound.choice)
+            return replace(inbound, text=label)
+        if 0 <= position < len(choices):
+            return replace(inbound, choice=choices[position].id, text=choices[position].label)
+        return replace(inbound, kind="text")
+
+    async def _choices_of(
+        self, session: AsyncSession, conversation: Conversation, external_id: str
+    ) -> tuple[Choice, ...]:
+        """What was offered in the message that its vendor calls `external_id`."""
+        query = select(Outbox).where(
+            Outbox.conversation_id == conversation.id, Outbox.external_id == external_id
+        )
+        row = await session.scalar(query.order_by(Outbox.seq.desc()).limit(1))
+        if row is None:
+            return ()
+        value = await self.vault.open(session, f"outbox.body:{row.id}", row.body)
+        return Body.from_json(value).choices
+
+    async def set_blocked(
+        self, session: AsyncSession, city_id: uuid.UUID, channel: str, external: str, *, blocked: bool
+    ) -> None:
+        """The person has blocked us, or lets us write again. Unknown addresses stay unknown."""
+        del city_id  # the session is the city's
+        address = await self.find_address(session, channel, external)
+        if address is not None:
+            address.blocked_at = self.clock.now() if blocked else None
 
     async def _to_inbox(
         self, session: AsyncSession, conversation: Conversation, inbound: Inbound, message: Message | None
@@ -184,7 +225,11 @@ class Conversations:
         return value
 
     async def conversation_at(self, session: AsyncSession, address: Address) -> Conversation:
-        """The thread with this address, made on first use."""
+        """The thread with this address, or the one it is a window on; made on first use."""
+        through = select(Conversation).join(Window, Window.conversation_id == Conversation.id)
+        seen = await session.scalar(through.where(Window.address_id == address.id))
+        if seen:
+            return seen
         found = await session.scalar(select(Conversation).where(Conversation.address_id == address.id))
         if found:
             return found
@@ -203,6 +248,29 @@ class Conversations:
         session.add(conversation)
         await session.flush()
         return conversation
+
+    async def open_window(
+        self, session: AsyncSession, thread: Conversation, channel: str, external: str
+    ) -> None:
+        """Let an address (a browser) read and write this thread, instead of one of its own."""
+        owner = await self.address_of(session, thread)
+        address = await self.find_address(session, channel, external)
+        if address is None:
+            person = await session.get_one(Person, owner.person_id)
+            digest = self.vault.blind_index(channel, external)
+            address = await self._new_address(session, person, channel, external, digest, owner.language)
+        await session.execute(delete(Window).where(Window.address_id == address.id))
+        if thread.address_id != address.id:
+            session.add(
+                Window(
+                    id=new_id(),
+                    city_id=thread.city_id,
+                    address_id=address.id,
+                    conversation_id=thread.id,
+                    delete_after=self.clock.now() + KEEP_OPEN,
+                )
+            )
+        await session.flush()
 
     async def conversation(self, session: AsyncSession, conversation_id: uuid.UUID) -> Conversation:
         found = await session.get(Conversation, conversation_id)
@@ -337,6 +405,31 @@ class Conversations:
             raise NotFound
         return f"/a/{await self.vault.open(session, f'case.token:{case.id}', case.token)}"
 
+    def reading_path(self, case: Case) -> str:
+        """The path of a link that opens nothing but the case's thread; it outlives the case's end."""
+        return f"/a/{case.id.hex}{self._reading_proof(case.id)}"
+
+    async def case_to_read(self, session: AsyncSession, code: str) -> Case | None:
+        """The case of a reading link, open or closed, as long as it is kept."""
+        try:
+            case_id = uuid.UUID(hex=code[:32])
+        except ValueError:
+            return None
+        if not hmac.compare_digest(code[32:].encode(), self._reading_proof(case_id).encode()):
+            return None
+        return await session.get(Case, case_id)
+
+    def _reading_proof(self, case_id: uuid.UUID) -> str:
+        return self.vault.blind_index("case.read", str(case_id)).hex()[:32]
+
+    async def thread_to_read(self, session: AsyncSession, case: Case) -> Conversation | None:
+        """The thread in which the case was talked about, also after it has gone on without the case."""
+        query = select(Message.conversation_id).where(Message.case_id == case.id, Message.author == "citizen")
+        last = await session.scalar(query.order_by(Message.seq.desc()).limit(1))
+        if last is None:
+            return next(iter(await self.threads_of(session, case)), None)
+        return await self.conversation(session, last)
+
     async def close_case(
         self, session: AsyncSession, case: Case, outcome: str, summary: dict[str, Any] | None
     ) -> None:
@@ -426,7 +519,10 @@ class Conversations:
         address = await self.address_of(session, conversation)
         tongue = language or address.language
         row_id, now = new_id(), self.clock.now()
-        body = compose(reply, self.catalogue, tongue, self.public_url).to_json()
+        composed = compose(reply, self.catalogue, tongue, self.public_url)
+        if reply.personal or author == "clerk":
+            composed = replace(composed, neutral=await self._neutral(session, conversation, reply, tongue))
+        body = composed.to_json()
         session.add(
             Outbox(
                 id=row_id,
@@ -444,6 +540,16 @@ class Conversations:
         )
         await session.flush()
         live.wake(session, "outbox")
+
+    async def _neutral(
+        self, session: AsyncSession, conversation: Conversation, reply: Reply, language: str
+    ) -> Body:
+        """ "You have a message": what is said where others can read it; the link leads to the words."""
+        case = await self.case_of(session, conversation)
+        notice = Text("message.neutral_case", number=str(case.number)) if case else Text("message.neutral")
+        pages = (Page(Text("message.read"), self.reading_path(case)),) if case else ()
+        said = Reply((reply.neutral or notice,), reply.options, pages, title=notice)
+        return compose(said, self.catalogue, language, self.public_url)
 
     async def write_sent(
         self, session: AsyncSession, row: Outbox, conversation: Conversation, body: Body

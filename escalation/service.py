@@ -223,7 +223,7 @@ class Escalation:
         """Let the bot speak again, without closing. Errors: NotTheHolder."""
         case = await self._held(session, case.id, staff)
         await self._end_waiting(session, case)
-        await self._say_as_office(session, case, Text("escalation.handed_back"), "hand_back")
+        await self._say_as_office(session, case, Reply((Text("escalation.handed_back"),)), "hand_back")
         case.holder_id = None
         await self.people.audit(session, staff, "case.handed_back", case.id)
         await self._tell(session, case)
@@ -256,7 +256,7 @@ class Escalation:
         case = await self._held(session, case.id, staff)
         summary = await self.summary(session, case, staff, closing)
         thread = await self.thread_of(session, case)
-        reply = Reply(await self._summary_parts(session, case, staff, closing))
+        reply = Reply(await self._summary_parts(session, case, staff, closing), personal=True)
         await self.conversations.say(
             session, thread, reply, key=f"summary:{case.id}", author="system", staff_id=staff.id
         )
@@ -314,7 +314,11 @@ class Escalation:
         case.holder_id = staff.id
         if row:
             row.state, row.admitted_at, row.admitted_by = "admitted", now, staff.id
-        hello = Text("escalation.clerk_here", name=staff.name)
+        hello = Reply(
+            (Text("escalation.clerk_here", name=staff.name),),
+            personal=True,
+            neutral=Text("escalation.somebody_here"),
+        )
         await self._say_as_office(session, case, hello, "admitted")
         await self._report(session, "case.admitted", case, staff)
         await self._tell_queue(session, case.office_id)
@@ -417,10 +421,10 @@ class Escalation:
         heapq.heapify(free)
         return free
 
-    async def _say_as_office(self, session: AsyncSession, case: Case, text: Sayable, occasion: str) -> None:
+    async def _say_as_office(self, session: AsyncSession, case: Case, reply: Reply, occasion: str) -> None:
         thread = await self.thread_of(session, case)
         key = f"{occasion}:{case.id}:{self.clock.now().isoformat()}"
-        await self.conversations.say(session, thread, Reply((text,)), key=key, author="system")
+        await self.conversations.say(session, thread, reply, key=key, author="system")
 
     async def _report(self, session: AsyncSession, kind: str, case: Case, staff: Staff, **codes: str) -> None:
         await self.people.audit(session, staff, kind, case.id, detail=codes.get("outcome"))

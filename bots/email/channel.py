@@ -71,6 +71,7 @@ class MailChannel:
     """
 
     name = "email"
+    private = False
 
     def __init__(
         self,
@@ -109,6 +110,9 @@ class MailChannel:
             logger.warning("mail: the server cannot be reached (%s)", type(error).__name__)
             raise RetryLater from error
         return str(message["Message-ID"])
+
+    async def close(self) -> None:
+        """Every mail has a connection of its own."""
 
     def message(self, outgoing: Outgoing) -> EmailMessage:
         """The whole mail: plain text and HTML, and a calendar file if there is one, as part and as attachment."""

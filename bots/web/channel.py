@@ -12,7 +12,11 @@ class WebChannel:
     """Implements conversation.ports.Channel."""
 
     name: str = NAME
+    private: bool = True
 
     async def send(self, outgoing: Outgoing) -> str | None:
         """Nothing to send: `conversation.delivery` shows the message in the thread right after this."""
+        return None
+
+    async def close(self) -> None:
         return None

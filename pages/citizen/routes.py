@@ -66,15 +66,18 @@ class AppointmentPages:
     async def show(self, request: Request, token: str, visit: Visit, done: str | None) -> Response:
         """The appointment for the person's browser, a neutral page with a button for any other."""
         async with self.database.city(self.city_id) as session:
-            case = await self.links.case(session, token)
+            case = await self.links.case_to_open(session, token)
             if not await self.links.is_bound(session, case, visit):
                 return self._page(request, "entrance", token)
+            if await self.links.is_to_read(session, token):
+                here = await self.links.reads_here(session, case, visit.visitor)
+                return _to_chat() if here else self._page(request, "entrance", token)
             shown = await self._appointment(session, case, self.pages.language(request))
         return self._page(request, "appointment", token, done=done, **shown)
 
     async def ask_code(self, request: Request, token: str, problem: str | None = None) -> Response:
         async with self.database.city(self.city_id) as session:
-            await self.links.case(session, token)
+            await self.links.case_to_open(session, token)
         return self._page(request, "code", token, status=422 if problem else 200, problem=problem)
 
     async def choose(self, request: Request, token: str, visit: Visit, page: int) -> Response:
@@ -109,28 +112,26 @@ class AppointmentPages:
         """Bind this browser, or send it to the code that was just sent."""
         browser = secrets.token_urlsafe(32)
         async with self.database.city(self.city_id) as session:
-            case = await self.links.case(session, token)
-            if await self.links.is_bound(session, case, visit):
-                return _to(token)
-            bound = await self.links.bind(session, case, browser)
-        response = _to(token if bound else f"{token}/code")
-        response.set_cookie(
-            BROWSER_COOKIE,
-            browser,
-            max_age=COOKIE_SECONDS,
-            path="/a",
-            httponly=True,
-            samesite="lax",
-            secure=self.pages.settings.secure_cookies,
-        )
+            case = await self.links.case_to_open(session, token)
+            known = await self.links.is_bound(session, case, visit)
+            bound = known or await self.links.bind(session, case, browser)
+            visitor = await self.links.show_thread(session, case, visit.visitor) if bound else None
+        response = self._inside(token, visitor) if bound else _to(f"{token}/code")
+        if not known:
+            self._remember(response, BROWSER_COOKIE, browser, "/a")
         return response
 
-    async def enter(self, request: Request, token: str, browser: str | None, code: str) -> Response:
+    async def enter(self, request: Request, token: str, visit: Visit, code: str) -> Response:
+        visitor = None
         async with self.database.city(self.city_id) as session:
-            case = await self.links.case(session, token)
-            entered = await self.links.enter(session, case, browser, code) if browser else Entered.OVER
+            case = await self.links.case_to_open(session, token)
+            entered = (
+                await self.links.enter(session, case, visit.browser, code) if visit.browser else Entered.OVER
+            )
+            if entered is Entered.BOUND:
+                visitor = await self.links.show_thread(session, case, visit.visitor)
         if entered is Entered.BOUND:
-            return _to(token)
+            return self._inside(token, visitor)
         return await self.ask_code(request, token, f"link.code_{entered.value}")
 
     async def change(self, request: Request, token: str, visit: Visit, start: str) -> Response:
@@ -155,6 +156,25 @@ class AppointmentPages:
             cancelled = await self.booking.cancel(session, appointment.id)
             await self.notices.chat(session, cancelled, "cancelled")
         return _to(f"{token}?done=cancelled")
+
+    def _inside(self, token: str, visitor: str | None) -> Response:
+        """Back to the link, with the key to the thread in the chat page."""
+        response = _to(token)
+        if visitor is not None:
+            self._remember(response, VISITOR_COOKIE, visitor, "/")
+        return response
+
+    def _remember(self, response: Response, name: str, value: str, path: str) -> None:
+        secure = self.pages.settings.secure_cookies
+        response.set_cookie(
+            name,
+            value,
+            max_age=COOKIE_SECONDS,
+            path=path,
+            httponly=True,
+            samesite="lax",
+            secure=secure,
+        )
 
     # -- parts -------------------------------------------------------------------------------------
 
@@ -255,6 +275,10 @@ def _to(path: str) -> RedirectResponse:
     return RedirectResponse(f"/a/{path}", status_code=303)
 
 
+def _to_chat() -> RedirectResponse:
+    return RedirectResponse("/", status_code=303)
+
+
 def _stamp(start: datetime) -> str:
     return start.astimezone(UTC).strftime(STAMP)
 
@@ -292,9 +316,13 @@ def router(there: AppointmentPages) -> APIRouter:
 
     @routes.post("/{token}/code", name="appointment_enter")
     async def enter(
-        request: Request, token: str, code: Annotated[str, Form(max_length=20)], browser: Browser = None
+        request: Request,
+        token: str,
+        code: Annotated[str, Form(max_length=20)],
+        browser: Browser = None,
+        visitor: Visitor = None,
     ) -> Response:
-        return await there.enter(request, token, browser, code)
+        return await there.enter(request, token, Visit(browser, visitor), code)
 
     @routes.api_route("/{token}/change", methods=reading, name="appointment_choose")
     async def choose(
