@@ -94,7 +94,7 @@ def _advance(session: Session, name: str, rows: Sequence[LiveRow]) -> int:
     for number, row in enumerate(rows, start=last - len(rows) + 1):
         row.seq = number
     session.execute(
-        insert(LiveRow.__table__),  # type: ignore[arg-type]
+        insert(LiveRow.__table__),  # type: ignore[arg-type]  # a mapped class's table is a Table, whatever its stub says
         [
             {
                 "stream": row.stream,
