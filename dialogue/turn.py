@@ -72,6 +72,8 @@ class Turns:
         reached("turn.committed")
 
     async def _understand(self, letter: Letter) -> Understanding:
+        if letter.choice is not None or chosen(letter.text, letter.state.offered):
+            return Understanding(letter.text)  # what was chosen says it all
         context = {"service": letter.state.service} if letter.state.service else {}
         return await self.nlu.understand(letter.text, letter.language, context)
 

@@ -6,7 +6,7 @@ import secrets
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
@@ -44,6 +44,9 @@ class Settings(BaseSettings):
 
     master_key: SecretStr | None = None
     master_key_file: Path = Field(default_factory=_default_master_key_file)
+
+    nlu: Literal["rasa", "words"] = "rasa"
+    nlu_patience: float = 2.0
 
     smtp_url: SecretStr | None = None
     mail_from: str = "buergeramt@heidelberg.example"

@@ -18,7 +18,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from foundation.errors import OperatorError
 from foundation.settings import Settings
-from foyer import supervisor
+from foyer import nlu_cli, supervisor
 from foyer.supervisor import OPERATOR_NEEDED
 
 Command = Callable[[Settings, argparse.Namespace], None]
@@ -75,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     reset = add("reset-password", reset_password, "Give an account a new first password.", staff)
     reset.add_argument("login")
+
+    nlu_cli.add(commands, say)
 
     save = add("backup", backup, "Write a dump, and the keys that open it, into a directory.")
     save.add_argument("directory", type=Path)

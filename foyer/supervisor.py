@@ -33,16 +33,23 @@ PATIENCE = 15.0
 
 @dataclass(frozen=True)
 class Child:
-    """One process: its name in messages, and the arguments of `foyer`."""
+    """One process: its name in messages, and the arguments of `foyer`. The house works on without one not `needed`."""
 
     name: str
     arguments: Sequence[str]
+    needed: bool = True
 
 
 CHILDREN = (
     Child("pages", ("serve",)),
     Child("worker", ("worker",)),
 )
+UNDERSTANDING = Child("understanding", ("nlu", "serve"), needed=False)
+
+
+def children(settings: Settings) -> Sequence[Child]:
+    """What runs, by the settings."""
+    return (*CHILDREN, UNDERSTANDING) if settings.nlu == "rasa" else CHILDREN
 
 
 def engine(settings: Settings, say: Say) -> postgres.Embedded:
@@ -132,7 +139,7 @@ async def _prepare_and_watch(settings: Settings, url: str, say: Say) -> None:
 
     async with opened(settings, url) as house:
         await seed(house, say)
-    await watch(settings, CHILDREN, say)
+    await watch(settings, children(settings), say)
 
 
 async def seed(house: "House", say: Say) -> None:
@@ -190,6 +197,8 @@ async def _keep(child: Child, stop: asyncio.Event, say: Say) -> None:
             code = await process.wait()
         finally:
             await _end(process)
+        if code == OPERATOR_NEEDED and not child.needed:
+            return say(f"{child.name} is off; what it needs is said above, the rest works without it")
         if code == OPERATOR_NEEDED:
             raise OperatorError(f"{child.name} cannot work like this; what it needs is said above.")
         pause = FIRST_PAUSE if time.monotonic() - began > STEADY_AFTER else min(pause * 2, LONGEST_PAUSE)

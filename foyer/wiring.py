@@ -3,11 +3,10 @@
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from nlu.service import NluService
 from sqlalchemy import select
 
 from booking.calendar import CalendarFiles
@@ -33,6 +32,8 @@ from foundation.errors import OperatorError
 from foundation.events import Events, Subscriptions
 from foundation.i18n import Catalogue, Filled, Sayable, Text
 from foundation.settings import Settings
+from nlu.service import NluService
+from nlu.trained import TrainedParser
 from people.models import City, Office
 from people.service import People
 
@@ -86,7 +87,15 @@ class House:
             office_id=await self.office_id(),
             mail_enabled="email" in self.channels,
         )
-        return Turns(self.database, dialogue, NluService.from_content(self.content))
+        return Turns(self.database, dialogue, self.understanding())
+
+    def understanding(self) -> NluService:
+        """What is meant: by the model that `foyer nlu serve` offers, and by word lists while it does not."""
+        service = NluService.from_content(self.content)
+        if self.settings.nlu == "words":
+            return service
+        folder, patience = self.settings.data_dir / "nlu", self.settings.nlu_patience
+        return replace(service, parser=TrainedParser.announced(folder, service.rules, patience))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +14,13 @@ from foundation import content
 from foundation.content_models import CityContent
 from foundation.errors import OperatorError
 from foundation.settings import Settings
+from nlu.evaluation import Labelled, baseline, table
+from nlu.evaluation import evaluate as score
 from nlu.rasa_client import AnnouncedEndpoint, FixedEndpoint, RasaClient
 from nlu.rasa_server import Rasa, Say, Serving
 from nlu.retrieval import ServiceIndex, key_of, service_texts
-from nlu.rules import Rules
 from nlu.service import NluService
-from nlu.trained import IndexFile, TrainedParser
+from nlu.trained import INDEX_FILE, SERVER_FILE, IndexFile, TrainedParser
 from nlu.training import TrainingData
 from nlu.understanding import Alternative, Understanding
 
@@ -45,18 +46,11 @@ class Place:
 
     @property
     def server(self) -> Path:
-        return self.folder / "server.json"
+        return self.folder / SERVER_FILE
 
     @property
     def index(self) -> Path:
-        return self.folder / "index.npz"
-
-
-def parser(settings: Settings, city: CityContent) -> TrainedParser:
-    """The trained model as `foyer nlu serve` offers it, whenever it does. For wiring."""
-    place = Place.of(settings)
-    client = RasaClient(AnnouncedEndpoint(place.server))
-    return TrainedParser(client, Rules(city), IndexFile(place.index))
+        return self.folder / INDEX_FILE
 
 
 async def train(settings: Settings, say: Say) -> Path:
@@ -86,7 +80,8 @@ async def _serve_once(settings: Settings, place: Place, say: Say) -> None:
     model = fitting if fitting.is_file() else place.rasa.models.newest()
     if model is None:
         model = await place.rasa.train(data, say)
-    async with place.rasa.serving(model) as serving, _client(serving) as client:
+    async with place.rasa.serving(model) as serving:
+        client = RasaClient(FixedEndpoint(serving.endpoint), _PATIENT)
         await _offer(place, serving, client, city, data, model)
         say("messages are understood by the trained model now")
         ended = asyncio.create_task(serving.ended())
@@ -160,19 +155,10 @@ def _signature(settings: Settings) -> str:
     return repr([(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files])
 
 
-@asynccontextmanager
-async def _client(serving: Serving, patience: float = 2.0) -> AsyncIterator[RasaClient]:
-    client = RasaClient(FixedEndpoint(serving.endpoint), patience)
-    try:
-        yield client
-    finally:
-        await client.close()
-
-
 # foyer nlu parse
 
 
-async def parse_jsonl(settings: Settings, lines: Iterable[str], out: IO[str], say: Say) -> None:
+async def parse_jsonl(settings: Settings, lines: Iterable[bytes], out: IO[str], say: Say) -> None:
     """Understand lines `{"text", "lang"?, "context"?: {"service"?}}`, one answer a line, in their order.
 
     A line that is none of these is answered by `{"error": …}`. Uses the running server, else starts its own.
@@ -181,7 +167,8 @@ async def parse_jsonl(settings: Settings, lines: Iterable[str], out: IO[str], sa
     async with understanding(settings, city, say) as service:
         pending: asyncio.Queue[asyncio.Task[dict[str, Any]] | None] = asyncio.Queue(_AT_ONCE)
         writer = asyncio.create_task(_write(pending, out))
-        for line in lines:
+        source = iter(lines)
+        while line := await asyncio.to_thread(next, source, b""):
             if line.strip():
                 await pending.put(asyncio.create_task(_answer(service, city, line)))
         await pending.put(None)
@@ -192,32 +179,32 @@ async def parse_jsonl(settings: Settings, lines: Iterable[str], out: IO[str], sa
 async def understanding(settings: Settings, city: CityContent, say: Say) -> AsyncIterator[NluService]:
     """The house's own understanding with patience: by a running server, else by one started for as long as it takes."""
     place = Place.of(settings)
+    warming = asyncio.create_task(asyncio.to_thread(_warmed, city))
     running = RasaClient(AnnouncedEndpoint(place.server), _PATIENT)
-    try:
-        if await running.parse("hallo", "de"):
-            yield _service(city, place, running)
-            return
-    finally:
-        await running.close()
+    if await running.parse("hallo", "de"):
+        yield _trained(await warming, place, running)
+        return
     try:
         place.rasa.check()
     except OperatorError as error:
         say(str(error))
-        yield NluService.from_content(city)
+        yield await warming
         return
     data = place.rasa.collect(city, settings.content_dir)
     model = await place.rasa.train(data, say)
-    async with (
-        place.rasa.serving(model, threads=os.cpu_count() or 1) as serving,
-        _client(serving, _PATIENT) as client,
-    ):
+    async with place.rasa.serving(model, threads=os.cpu_count() or 1) as serving:
+        client = RasaClient(FixedEndpoint(serving.endpoint), _PATIENT)
         await _bring_index(place, client, city, data, model)
-        yield _service(city, place, client)
+        yield _trained(await warming, place, client)
 
 
-def _service(city: CityContent, place: Place, client: RasaClient) -> NluService:
+def _warmed(city: CityContent) -> NluService:
     service = NluService.from_content(city)
     service.warm()
+    return service
+
+
+def _trained(service: NluService, place: Place, client: RasaClient) -> NluService:
     return replace(service, parser=TrainedParser(client, service.rules, IndexFile(place.index)))
 
 
@@ -227,7 +214,7 @@ async def _write(pending: "asyncio.Queue[asyncio.Task[dict[str, Any]] | None]", 
         out.flush()
 
 
-async def _answer(service: NluService, city: CityContent, line: str) -> dict[str, Any]:
+async def _answer(service: NluService, city: CityContent, line: bytes) -> dict[str, Any]:
     try:
         text, language, context = _question(json.loads(line))
     except (ValueError, TypeError, RecursionError) as error:
@@ -245,7 +232,8 @@ def _question(raw: object) -> tuple[str, str | None, dict[str, str]]:
         raise ValueError("lang must be a string")
     if not isinstance(context, dict) or not isinstance(context.get("service"), str | None):
         raise ValueError('context must be {"service": "…"}')
-    return raw["text"], language, {"service": context["service"]} if context.get("service") else {}
+    text = raw["text"].encode("utf-8", "replace").decode()  # half a character cannot be written out again
+    return text, language, {"service": context["service"]} if context.get("service") else {}
 
 
 def as_json(found: Understanding, language: str) -> dict[str, Any]:
@@ -269,6 +257,23 @@ def _alternative(one: Alternative) -> dict[str, Any]:
         "aspect": one.aspect,
         "confidence": round(one.confidence, 4),
     }
+
+
+# foyer nlu evaluate
+
+
+async def evaluate(
+    settings: Settings, files: Sequence[Path], out: IO[str], say: Say, *, compare: bool = False
+) -> None:
+    """Score the house on labelled messages; with `compare`, Rasa's default pipeline on the same data beside it."""
+    city = content.load(settings.content_dir, settings.city)
+    messages = [message for path in files for message in Labelled.read(path)]
+    async with understanding(settings, city, say) as service:
+        out.write(table(await score(service, messages, known_language=True)) + "\n")
+    if compare:
+        rasa = Place.of(settings).rasa
+        data = rasa.collect(city, settings.content_dir, "baseline.yml")
+        out.write("Rasa's default pipeline\n" + table(await baseline(rasa, data, messages, say)) + "\n")
 
 
 async def until_stopped(work: Callable[[], Any]) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import binascii
-import contextlib
 import json
 import logging
 import os
@@ -22,6 +21,7 @@ logger = logging.getLogger(__name__)
 Vector = NDArray[np.float32]
 _TOGETHER, _IN_FLIGHT = 12, 2
 _VECTORS_TOGETHER = 64
+_AWAY = (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,6 @@ class RasaClient:
     directory: Directory
     timeout: float = 2.0
     breaker: Breaker = field(default_factory=Breaker)
-    _session: aiohttp.ClientSession | None = None
     _waiting: deque[_Question] = field(default_factory=deque)
     _senders: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -181,14 +180,12 @@ class RasaClient:
                     one.answer.set_result(answer)
 
     async def _answers(self, texts: Sequence[tuple[str, str | None]]) -> Sequence[Answer | None]:
-        body = await self._guarded("/foyer/parse", texts, "answers") if texts else []
-        if body is None:
-            return [None] * len(texts)
-        try:
-            return [Answer.read(raw) for raw in body]
-        except (ValueError, KeyError, TypeError) as error:
-            logger.warning("nlu: Rasa answered something else (%s)", type(error).__name__)
-            return [None] * len(texts)
+        body = await self.raw(texts) if texts else []
+        return [None] * len(texts) if body is None else [_answer(one) for one in body]
+
+    async def raw(self, texts: Sequence[tuple[str, str | None]]) -> list[dict[str, Any]] | None:
+        """What Rasa itself answers to several messages, whatever its pipeline; None while it is away."""
+        return await self._guarded("/foyer/parse", texts, "answers")
 
     async def vectors(self, texts: Sequence[tuple[str, str | None]]) -> list[Vector] | None:
         """Centred vectors of texts of content (text, language), length 1; None while Rasa is away."""
@@ -206,18 +203,11 @@ class RasaClient:
         endpoint, wanted = self.directory.look(), {"path": str(model)}
         if endpoint is None:
             return False
-        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-            url = endpoint.url + "/foyer/model"
-            wait = aiohttp.ClientTimeout(total=60)
-            async with self._open().put(
-                url, json=wanted, headers=_bearer(endpoint), timeout=wait
-            ) as response:
-                return response.status == 200
-        return False
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        try:
+            await _exchange("PUT", endpoint, "/foyer/model", wanted, 60)
+        except _AWAY:
+            return False
+        return True
 
     async def _guarded(
         self, path: str, texts: Sequence[tuple[str, str | None]], key: str, patience: float | None = None
@@ -227,33 +217,38 @@ class RasaClient:
         if endpoint is None or not self.breaker.closed(now):
             return None
         try:
-            body = await self._ask(endpoint, path, texts, patience or self.timeout)
+            question = {"texts": [{"text": text, "language": language} for text, language in texts]}
+            body = await _exchange("POST", endpoint, path, question, patience or self.timeout)
             found: list[Any] = body[key]
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError) as error:
+        except _AWAY as error:
             self.breaker.failed(asyncio.get_running_loop().time())
             logger.warning("nlu: Rasa is away (%s)", type(error).__name__)
             return None
         self.breaker.succeeded()
         return found if len(found) == len(texts) else None
 
-    async def _ask(
-        self, endpoint: Endpoint, path: str, texts: Sequence[tuple[str, str | None]], seconds: float
-    ) -> dict[str, Any]:
-        question = {"texts": [{"text": text, "language": language} for text, language in texts]}
-        async with self._open().post(
-            endpoint.url + path,
-            json=question,
-            headers=_bearer(endpoint),
-            timeout=aiohttp.ClientTimeout(total=seconds),
-        ) as response:
-            response.raise_for_status()
-            body: dict[str, Any] = await response.json()
-            return body
 
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None or self._session.closed:
-            self._session = aiohttp.ClientSession(trust_env=False)
-        return self._session
+async def _exchange(
+    method: str, endpoint: Endpoint, path: str, body: object, seconds: float
+) -> dict[str, Any]:
+    """One question over a connection of its own: on loopback that takes less than a millisecond."""
+    wait = aiohttp.ClientTimeout(total=seconds)
+    bearer = {"Authorization": f"Bearer {endpoint.token}"}
+    async with (
+        aiohttp.ClientSession(trust_env=False, timeout=wait, headers=bearer) as session,
+        session.request(method, endpoint.url + path, json=body) as response,
+    ):
+        response.raise_for_status()
+        answer: dict[str, Any] = await response.json()
+        return answer
+
+
+def _answer(raw: Mapping[str, Any]) -> Answer | None:
+    try:
+        return Answer.read(raw)
+    except (ValueError, KeyError, TypeError) as error:
+        logger.warning("nlu: Rasa answered something else (%s)", type(error).__name__)
+        return None
 
 
 def vector(packed: str) -> Vector:
@@ -267,7 +262,3 @@ def vector(packed: str) -> Vector:
 
 def _ranking(raw: Sequence[Mapping[str, Any]]) -> tuple[Ranked, ...]:
     return tuple(Ranked(str(one["name"]), float(one["confidence"])) for one in raw)
-
-
-def _bearer(endpoint: Endpoint) -> dict[str, str]:
-    return {"Authorization": f"Bearer {endpoint.token}"}

@@ -107,13 +107,13 @@ class Rasa:
     ) -> AsyncIterator[asyncio.subprocess.Process]:
         """One process of Rasa's virtualenv. It ends when this block ends, or when this process does."""
         self.work.mkdir(parents=True, exist_ok=True, mode=0o700)
-        command = [str(self.python), "-u", script, *arguments]
+        command = [str(self.python), "-u", str(self.project / script), *arguments]
         if calm:
             command = ["nice", "-n", "10", *command]
         with self._log(script.removesuffix(".py")).open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 *command,
-                cwd=self.project,
+                cwd=self.work,
                 env=self._environment(token, threads),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -130,6 +130,7 @@ class Rasa:
         own = {name: value for name, value in os.environ.items() if name not in _SECRETS}
         own.update(
             RASA_TELEMETRY_ENABLED="false",
+            RASA_CACHE_MAX_SIZE="0",
             OMP_NUM_THREADS=str(threads),
             OMP_WAIT_POLICY="passive",
             OPENBLAS_NUM_THREADS="1",

@@ -8,8 +8,9 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
-from nlu.rasa_client import Answer, Ranked, RasaClient
+from nlu.rasa_client import AnnouncedEndpoint, Answer, Ranked, RasaClient
 from nlu.retrieval import ServiceIndex
 from nlu.rules import Rules
 from nlu.understanding import Alternative, Understanding
@@ -49,6 +50,10 @@ class IndexFile:
         return self._index
 
 
+SERVER_FILE, INDEX_FILE = "server.json", "index.npz"
+"""Where `foyer nlu serve` announces its server and keeps the service index, in its folder of the data directory."""
+
+
 @dataclass(frozen=True)
 class TrainedParser:
     """The `Parser` of a trained model."""
@@ -56,6 +61,15 @@ class TrainedParser:
     client: RasaClient
     rules: Rules
     index: IndexFile
+
+    @classmethod
+    def announced(cls, folder: Path, rules: Rules, patience: float) -> Self:
+        """The model that `foyer nlu serve` offers by the files of `folder`, whenever it does.
+
+        `patience`: seconds after which a message is understood without it.
+        """
+        client = RasaClient(AnnouncedEndpoint(folder / SERVER_FILE), patience)
+        return cls(client, rules, IndexFile(folder / INDEX_FILE))
 
     async def parse(self, text: str, language: str, context: Mapping[str, str]) -> Understanding | None:
         """None while Rasa is away, and for what is no sentence (numbers); the word lists answer then."""

@@ -63,7 +63,11 @@ def _add_routes(app: Any, token: str) -> None:
     @app.post("/foyer/parse")
     @guarded
     async def parse(request: Any) -> Any:
-        return response.json({"answers": answers(app.ctx.agent, _texts(request))})
+        texts = _texts(request)
+        try:
+            return response.json({"answers": answers(app.ctx.agent, texts)})
+        except Exception:  # one message that breaks a component must not take the others along
+            return response.json({"answers": [_alone(app.ctx.agent, one) for one in texts]})
 
     @app.post("/foyer/vectors")
     @guarded
@@ -107,6 +111,13 @@ def answers(agent: Any, texts: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
         targets=[target],
     )[target]
     return [one.as_dict(only_output_properties=True) for one in parsed]
+
+
+def _alone(agent: Any, text: Dict[str, Any]) -> Dict[str, Any]:
+    try:
+        return answers(agent, [text])[0]
+    except Exception as error:
+        return {"error": type(error).__name__}
 
 
 def content_vectors(agent: Any, texts: List[Dict[str, Any]]) -> List[str]:

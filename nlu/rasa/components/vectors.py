@@ -50,7 +50,8 @@ def encoder() -> Encoder:
 
 def prepared(text: str) -> str:
     """What the encoder sees: no zero bytes, one kind of letters, no shouting, no endless letters."""
-    folded = unicodedata.normalize("NFKC", text.replace("\0", " ")).strip()[:1000]
+    whole = text.replace("\0", " ").encode("utf-8", "replace").decode()
+    folded = unicodedata.normalize("NFKC", whole).strip()[:1000]
     letters = [letter for letter in folded if letter.isalpha()]
     if len(letters) > 3 and all(letter.isupper() for letter in letters if letter.upper() != letter.lower()):
         folded = folded.lower()
