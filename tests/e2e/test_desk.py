@@ -36,7 +36,7 @@ async def sign_in(visitor: Visitor, login: str, password: str) -> Page:
     await page.get_by_label("Benutzername").fill(login)
     await page.get_by_label("Passwort").fill(password)
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("heading", name="Wartezimmer")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Warteraum")).to_be_visible()
     await expect(page.locator(".bar__duty")).not_to_be_empty()
     return page
 
@@ -184,7 +184,7 @@ async def test_the_first_password_is_changed_at_the_first_sign_in(browser: Brows
         await page.get_by_label("Neues Passwort", exact=True).fill("ein-eigenes-passwort")
         await page.get_by_label("Neues Passwort noch einmal").fill("ein-eigenes-passwort")
         await page.keyboard.press("Enter")
-        await expect(page.get_by_role("heading", name="Wartezimmer")).to_be_visible()
+        await expect(page.get_by_role("heading", name="Warteraum")).to_be_visible()
         await page.get_by_role("button", name="Abmelden").click()
         await expect(page.get_by_role("heading", name="Anmeldung am Arbeitsplatz")).to_be_visible()
         visitor.check()
