@@ -202,7 +202,6 @@ class AppointmentPages:
             "cancelled": shown is not None and method_of(shown) == CANCEL,
             "when": self.notices.when(shown, language) if shown else None,
             "service": service.names[language] if service else None,
-            "term": service.term if service else None,
             "papers": await self._papers(session, case, service, language) if service else [],
         }
 

@@ -176,7 +176,7 @@ class App:
         try:
             return (await client.get(f"{self.url}/healthz", timeout=2)).status_code == 200
         except httpx.TransportError:
-            await _pause()
+            await pause()
             return False
 
     def kill(self) -> None:
@@ -198,7 +198,7 @@ class App:
                 for process in self.processes:
                     if not process.alive:
                         return process
-                await _pause()
+                await pause()
 
     def logs(self) -> str:
         """Everything the processes have written."""
@@ -224,7 +224,7 @@ def _crash(step: str | None) -> dict[str, str]:
     return {"FOYER_CRASH_AT": step} if step else {}
 
 
-async def _pause() -> None:
+async def pause() -> None:
     """Between two looks at another process, which cannot call us."""
     ended = asyncio.Event()
     asyncio.get_running_loop().call_later(0.05, ended.set)
