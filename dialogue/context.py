@@ -32,6 +32,7 @@ class House:
     escalation: Escalation
     office_id: uuid.UUID
     mail_enabled: bool
+    private_channels: frozenset[str] = frozenset({"web"})
 
 
 @dataclass
@@ -65,6 +66,11 @@ class Context:
         """Add a message. What it offers replaces what was offered before."""
         self.replies.append(Reply(parts, options, pages, attachments, title))
         self.state.offer(options, self.house.catalogue, self.language)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether personal matters may be asked for in this thread."""
+        return self.address.channel in self.house.private_channels
 
     def office_name(self) -> Sayable:
         return Filled(self.content.city.office.name)

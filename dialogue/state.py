@@ -30,6 +30,7 @@ class State:
     mail_asked: bool = False
     slot_page: int = 0
     misses: int = 0
+    file_explained: bool = False
     offered: list[Offered] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:

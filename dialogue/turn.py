@@ -92,7 +92,7 @@ class Turns:
         conversation, case = await conversations.lock(session, claim.conversation_id)
         row = await session.get_one(Inbox, claim.row_id)
         row.handled_at = conversations.clock.now()
-        if (case or conversation).holder_id is not None:
+        if (case or conversation).holder_id is not None and letter.kind not in talk.UNREADABLE:
             return  # a clerk speaks; the message is in the thread already
         if case and case.state == "closed":
             await conversations.leave_case(session, conversation)
@@ -102,11 +102,15 @@ class Turns:
         context = Context(self.house, session, conversation, case, address, state)
         await self._answer(context, letter, understanding)
         await self._remember(session, conversation, state)
+        author = "system" if letter.kind in talk.UNREADABLE else "bot"
         for number, reply in enumerate(context.replies):
-            await conversations.say(session, conversation, reply, key=f"turn:{claim.row_id}:{number}")
+            key = f"turn:{claim.row_id}:{number}"
+            await conversations.say(session, conversation, reply, key=key, author=author)
 
     async def _answer(self, context: Context, letter: Letter, understanding: Understanding) -> None:
         heard = self._heard(context, letter, understanding)
+        if letter.kind in talk.UNREADABLE:
+            return talk.unreadable(context, letter.kind)
         if not context.state.greeted:
             context.state.greeted = True
             talk.notice(context)

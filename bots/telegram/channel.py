@@ -44,6 +44,12 @@ def open_bot(token: str, api: str) -> Bot:
     )
 
 
+async def close_bot(bot: Bot) -> None:
+    """Close its connections, the long poll's too."""
+    for transport in bot._request:  # PTB's own shutdown does nothing for a bot that was not initialised
+        await transport.shutdown()
+
+
 class TelegramChannel:
     """Implements conversation.ports.Channel. Telegram can read along, so it is not private."""
 
@@ -66,7 +72,7 @@ class TelegramChannel:
         return str(last) if last is not None else None
 
     async def close(self) -> None:
-        await self.bot.request.shutdown()
+        await close_bot(self.bot)
 
     async def _send(self, chat: str, call: Call) -> int:
         wait = self._limiter.take(chat)

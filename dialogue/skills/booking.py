@@ -137,7 +137,7 @@ async def slot(context: Context, heard: Heard) -> None:
     except SlotTaken as taken:
         return _show(context, Text(taken.key), taken.next_slots)
     context.state.appointment = str(held.id)
-    if context.house.mail_enabled and not context.state.mail_asked:
+    if context.house.mail_enabled and context.is_private and not context.state.mail_asked:
         return _ask_mail(context, held)
     _ask_confirm(context, held)
 

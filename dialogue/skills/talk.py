@@ -7,6 +7,8 @@ from dialogue.context import MENU, PERSON, Context, Heard
 from foundation.i18n import Filled, Text, Verbatim
 
 MISSES_BEFORE_PERSON = 2
+UNREADABLE = ("file", "too_large", "other")
+"""Kinds of message that are answered whoever speaks: the person must know what became of them."""
 
 
 def notice(context: Context) -> None:
@@ -19,6 +21,18 @@ def notice(context: Context) -> None:
     if context.content.city.note:
         parts.append(Text("talk.sample", note=Filled(context.content.city.note)))
     context.say(*parts, pages=(Page(Text("talk.privacy_page"), "/privacy"),))
+
+
+def unreadable(context: Context, kind: str) -> None:
+    """What became of a file, or of something that is no text. The choices of before stay."""
+    offered = tuple(context.state.offered)
+    if kind == "file":
+        again = context.state.file_explained
+        context.say(Text("talk.file_kept_again" if again else "talk.file_kept"))
+        context.state.file_explained = True
+    else:
+        context.say(Text("talk.file_too_large" if kind == "too_large" else "talk.cannot_read"))
+    context.state.offered = list(offered)
 
 
 async def menu(context: Context, heard: Heard) -> None:
