@@ -11,8 +11,8 @@ class Inbound:
     """An update as the middle of the house reads it.
 
     `external_id` is the vendor's id of this update, unique in the channel; `address` is the vendor's
-    id of whom to answer. `kind`: start, text, choice, file, other (something that cannot be read here: a voice
-    message, a place on a map). `choice` is the id of a pressed option; a channel that cannot carry ids names
+    id of whom to answer. `kind`: start, text, choice, file, too_large (a file that we could not take), other
+    (something that cannot be read here: a voice message, a place on a map). `choice` is the id of a pressed option; a channel that cannot carry ids names
     the message and the position (from 0) instead: `pressed`. `files` came with the message.
     `language` is a first guess (BCP 47), used for new addresses only.
     """

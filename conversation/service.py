@@ -117,11 +117,8 @@ class Conversations:
         value = await self.vault.open(session, f"outbox.body:{row.id}", row.body)
         return Body.from_json(value).choices
 
-    async def set_blocked(
-        self, session: AsyncSession, city_id: uuid.UUID, channel: str, external: str, *, blocked: bool
-    ) -> None:
+    async def set_blocked(self, session: AsyncSession, channel: str, external: str, *, blocked: bool) -> None:
         """The person has blocked us, or lets us write again. Unknown addresses stay unknown."""
-        del city_id  # the session is the city's
         address = await self.find_address(session, channel, external)
         if address is not None:
             address.blocked_at = self.clock.now() if blocked else None

@@ -20,6 +20,16 @@ STEPS = (
     "queue.admitted",
     "desk.said",
     "case.closed",
+    "poll.fetched",
+    "poll.stored",
+    "call.opened",
+    "call.offered",
+    "call.accepted",
+    "file.received",
+    "fee.requested",
+    "fee.started",
+    "webhook.stored",
+    "fee.settled",
 )
 
 _crash_at: set[str] = set()

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import secrets
 from datetime import datetime
 from functools import cached_property
@@ -15,6 +16,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from foundation.errors import OperatorError
 
 ROOT = Path(__file__).resolve().parent.parent
+_TELEGRAM_TOKEN = re.compile(r"\d{3,20}:[\w-]{10,100}", re.ASCII)
+_TELEGRAM_SECRET = re.compile(r"[\w-]{16,256}", re.ASCII)
+"""Bot API, setWebhook; shorter ones could be guessed."""
 
 
 def _default_master_key_file() -> Path:
@@ -48,6 +52,13 @@ class Settings(BaseSettings):
     nlu: Literal["rasa", "words"] = "rasa"
     nlu_patience: float = 2.0
 
+    turn_urls: str = ""
+    turn_secret: SecretStr | None = None
+
+    telegram_token: SecretStr | None = None
+    telegram_api: str = "https://api.telegram.org"
+    telegram_secret: SecretStr | None = None
+
     smtp_url: SecretStr | None = None
     mail_from: str = "buergeramt@heidelberg.example"
 
@@ -79,6 +90,25 @@ class Settings(BaseSettings):
                 "Matrix needs FOYER_MATRIX_USER and FOYER_MATRIX_PASSWORD (or FOYER_MATRIX_TOKEN), too"
             )
         return self
+
+    @model_validator(mode="after")
+    def _whole_turn_server(self) -> Self:
+        if self.turn_urls and not self.turn_secret:
+            raise ValueError("FOYER_TURN_URLS needs FOYER_TURN_SECRET, the static-auth-secret of your coturn")
+        return self
+
+    @model_validator(mode="after")
+    def _usable_telegram_account(self) -> Self:
+        if self.telegram_token and not _TELEGRAM_TOKEN.fullmatch(self.telegram_token.get_secret_value()):
+            raise ValueError("FOYER_TELEGRAM_TOKEN must look like 123456789:AA… as @BotFather gives it")
+        if self.telegram_secret and not _TELEGRAM_SECRET.fullmatch(self.telegram_secret.get_secret_value()):
+            raise ValueError("FOYER_TELEGRAM_SECRET takes 16 to 256 letters, digits, _ and -")
+        return self
+
+    @property
+    def telegram_by_webhook(self) -> bool:
+        """With a secret and an https address Telegram calls us; else a process of ours asks it."""
+        return self.telegram_secret is not None and self.secure_cookies
 
     @property
     def secure_cookies(self) -> bool:
