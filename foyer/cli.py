@@ -8,9 +8,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from psycopg.errors import UndefinedTable
 from pydantic import ValidationError
@@ -20,6 +21,9 @@ from foundation.errors import OperatorError
 from foundation.settings import Settings
 from foyer import nlu_cli, supervisor
 from foyer.supervisor import OPERATOR_NEEDED
+
+if TYPE_CHECKING:
+    from foyer.wiring import House
 
 Command = Callable[[Settings, argparse.Namespace], None]
 PR_SET_PDEATHSIG = 1
@@ -66,6 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     add("worker", worker, "Answer, deliver and run jobs; any number of these may run.")
     add("seed", seed, "Bring the database in line with the city's content.")
     add("version", version, "Print the version.")
+
+    bot = commands.add_parser("bot", help="Channels with a process of their own.").add_subparsers(
+        required=True, metavar="CHANNEL"
+    )
+    add("telegram", bot_telegram, "Ask Telegram for what people write; one runs, others wait.", bot)
+    add("matrix", bot_matrix, "Hear and speak for the office's Matrix account; one runs, others wait.", bot)
 
     db = commands.add_parser("db", help="The database.").add_subparsers(required=True, metavar="COMMAND")
     add("migrate", db_migrate, "Bring the database to this version's schema.", db)
@@ -125,11 +135,36 @@ def worker(settings: Settings, _: argparse.Namespace) -> None:
 
 
 async def _work(settings: Settings) -> None:
-    from foyer.wiring import opened
     from foyer.worker import work
 
+    await _until_signalled(settings, work)
+
+
+def bot_telegram(settings: Settings, _: argparse.Namespace) -> None:
+    asyncio.run(_telegram(settings))
+
+
+async def _telegram(settings: Settings) -> None:
+    from foyer.bots import telegram
+
+    await _until_signalled(settings, telegram)
+
+
+def bot_matrix(settings: Settings, _: argparse.Namespace) -> None:
+    asyncio.run(_matrix(settings))
+
+
+async def _matrix(settings: Settings) -> None:
+    from foyer.bots import matrix
+
+    await _until_signalled(settings, matrix)
+
+
+async def _until_signalled(settings: Settings, work: Callable[["House"], Awaitable[None]]) -> None:
+    from foyer.wiring import opened
+
     async with opened(settings, supervisor.database_url(settings)) as house:
-        task = asyncio.create_task(work(house))
+        task = asyncio.ensure_future(work(house))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         with contextlib.suppress(asyncio.CancelledError):

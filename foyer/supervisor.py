@@ -44,12 +44,19 @@ CHILDREN = (
     Child("pages", ("serve",)),
     Child("worker", ("worker",)),
 )
+TELEGRAM = Child("telegram", ("bot", "telegram"), needed=False)
+MATRIX = Child("matrix", ("bot", "matrix"), needed=False)
 UNDERSTANDING = Child("understanding", ("nlu", "serve"), needed=False)
 
 
 def children(settings: Settings) -> Sequence[Child]:
     """What runs, by the settings."""
-    return (*CHILDREN, UNDERSTANDING) if settings.nlu == "rasa" else CHILDREN
+    more = {
+        TELEGRAM: settings.telegram_token is not None and not settings.telegram_by_webhook,
+        MATRIX: bool(settings.matrix_homeserver),
+        UNDERSTANDING: settings.nlu == "rasa",
+    }
+    return (*CHILDREN, *(child for child, wanted in more.items() if wanted))
 
 
 def engine(settings: Settings, say: Say) -> postgres.Embedded:

@@ -113,7 +113,7 @@ class Batch:
     withheld: frozenset[str]
 
 
-class _Client(nio.AsyncClient):
+class _Client(nio.AsyncClient):  # type: ignore[misc]  # nio has no types
     """Notes one field of the sync that nio drops."""
 
     unused_fallback: list[str] | None = None
@@ -140,12 +140,16 @@ class MatrixClient:
         self._passphrase = passphrase
         self._keys = asyncio.Lock()
         self._device_name = "Foyer"
+        self._nio: _Client
+        self._signed_in = False
 
     # -- the account -------------------------------------------------------------------------------
 
     async def sign_in(self, account: Account, password: str | None) -> None:
         """Use the account's device, or sign in and let `account` know the new one. Errors: OperatorError."""
-        self._nio = self._make(account.user_id)
+        if self._signed_in:
+            await self._nio.close()
+        self._nio, self._signed_in = self._make(account.user_id), True
         if account.token and account.device and self._has_store(account):
             self._nio.restore_login(account.user_id, account.device, account.token)
             return
@@ -298,10 +302,14 @@ class MatrixClient:
             if self._nio.unused_fallback is not None and SIGNED_KEY not in self._nio.unused_fallback:
                 await self._upload_fallback_key()
 
-    async def earlier(self, room_id: str, start: str, until: str | None) -> tuple[list[RoomEvent], str | None]:
+    async def earlier(
+        self, room_id: str, start: str, until: str | None
+    ) -> tuple[list[RoomEvent], str | None]:
         """A page of a room's events before `start`, newest first, and where the next page starts."""
         answer = await self._guarded(
-            self._nio.room_messages(room_id, start=start, end=until, direction=nio.MessageDirection.back, limit=100)
+            self._nio.room_messages(
+                room_id, start=start, end=until, direction=nio.MessageDirection.back, limit=100
+            )
         )
         _check(answer)
         return [_event(event) for event in answer.chunk], answer.end if answer.chunk else None
@@ -403,7 +411,8 @@ class MatrixClient:
         await self._guarded(self._nio.room_read_markers(room_id, event_id, event_id))
 
     async def close(self) -> None:
-        await self._nio.close()
+        if self._signed_in:
+            await self._nio.close()
 
     # -- raw calls ---------------------------------------------------------------------------------
 
@@ -463,14 +472,13 @@ def _event(event: Any) -> RoomEvent:
         # State is never encrypted: what pretends to be is somebody's text.
         state_key=None if decrypted else source.get("state_key"),
         redacts=redacts if isinstance(redacts, str) else None,
-        blind=isinstance(event, nio.MegolmEvent) or (not decrypted and source.get("type") == "m.room.encrypted"),
+        blind=isinstance(event, nio.MegolmEvent)
+        or (not decrypted and source.get("type") == "m.room.encrypted"),
     )
 
 
 def _opened(sealed: bytes, file: Json) -> bytes | None:
     try:
-        return bytes(
-            decrypt_attachment(sealed, file["key"]["k"], file["hashes"]["sha256"], file["iv"])
-        )
+        return bytes(decrypt_attachment(sealed, file["key"]["k"], file["hashes"]["sha256"], file["iv"]))
     except (KeyError, TypeError, ValueError, nio.EncryptionError):
         return None

@@ -61,9 +61,7 @@ class Identity:
     @property
     def seeds(self) -> dict[str, str]:
         keys = (self.master, self.self_signing, self.user_signing)
-        return {
-            usage: base64.b64encode(key.seed).decode() for usage, key in zip(USAGES, keys, strict=True)
-        }
+        return {usage: base64.b64encode(key.seed).decode() for usage, key in zip(USAGES, keys, strict=True)}
 
     def upload(self) -> Json:
         """The body of POST /keys/device_signing/upload."""

@@ -22,6 +22,7 @@ from tests.support.postgres import die_with_parent
 ROOT = Path(__file__).resolve().parents[2]
 START = "import sys; from foyer.cli import main; sys.exit(main())"
 READY_WITHIN = 60
+MATRIX = "FOYER_MATRIX_HOMESERVER"
 
 
 def free_port() -> int:
@@ -74,7 +75,8 @@ class Process:
 
 @dataclass
 class App:
-    """A running Foyer on one database: `url` is where it serves, `serve` and `worker` are its processes."""
+    """A running Foyer on one database: `url` is where it serves, `serve` and `worker` are its processes;
+    `bots` those of channels that the settings switch on and that need one."""
 
     directory: Path
     database_url: str
@@ -88,17 +90,18 @@ class App:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.serve = self._process("serve")
         self.worker = self._process("worker")
+        self.bots = [self._process("matrix", "bot", "matrix")] if MATRIX in self.settings else []
 
     @property
     def url(self) -> str:
         return f"http://localhost:{self.port}"
 
     @property
-    def processes(self) -> tuple[Process, Process]:
-        return self.serve, self.worker
+    def processes(self) -> tuple[Process, ...]:
+        return self.serve, self.worker, *self.bots
 
     def _process(self, name: str, *arguments: str) -> Process:
-        return Process(name, [name, *arguments], self.environment(), self.directory / f"{name}.log")
+        return Process(name, arguments or [name], self.environment(), self.directory / f"{name}.log")
 
     def environment(self) -> dict[str, str]:
         """What the processes are given; nothing of the machine's own Foyer settings."""
