@@ -1,5 +1,7 @@
 """The web application: pages, JSON endpoints and sockets, mounted on one FastAPI."""
 
+import asyncio
+import logging
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -7,8 +9,12 @@ from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy import text
+from telegram.error import TelegramError
 
 from booking.calendar import CalendarFiles
+from bots.telegram import routes as telegram_routes
+from bots.telegram.channel import TelegramChannel
+from bots.telegram.intake import Intake
 from bots.web import routes as chat
 from bots.web.limits import Bucket
 from bots.web.thread import Threads
@@ -21,6 +27,8 @@ from pages.citizen import routes as citizen
 from pages.desk import routes as desk
 from pages.desk.views import Views
 
+logger = logging.getLogger(__name__)
+
 TEMPLATES = {"chat": chat.TEMPLATES, citizen.ROOM: citizen.TEMPLATES, "desk": desk.TEMPLATES}
 BROWSER_TEXTS: Names = {"chat": ("chat.",), "desk": desk.TEXTS}
 
@@ -29,16 +37,19 @@ async def create_app(house: House) -> FastAPI:
     """The application of one city. It opens its LISTEN connection when it starts to serve."""
     hub = Hub(house.database)
     pages = _pages(house)
+    city_id = await house.city_id()
+    telegram = _telegram(house, city_id)
     app = FastAPI(
         title="Foyer",
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        lifespan=_listening(hub),
+        lifespan=_listening(hub, house, telegram),
         generate_unique_id_function=lambda route: route.name,
     )
     _add_health(app, house)
-    city_id = await house.city_id()
+    if telegram is not None:
+        app.include_router(telegram_routes.router(telegram))
     app.include_router(chat.router(_chat(house, hub, pages, city_id)))
     app.include_router(citizen.router(_appointments(house, pages, city_id)))
     app.include_router(legal.router(pages, house.content))
@@ -113,13 +124,41 @@ def _desk(house: House, hub: Hub, pages: Pages, city_id: uuid.UUID) -> desk.Desk
     )
 
 
-def _listening(hub: Hub) -> Any:
+def _telegram(house: House, city_id: uuid.UUID) -> telegram_routes.Webhook | None:
+    """The webhook, if Telegram is to call us."""
+    settings, channel = house.settings, house.channels.get("telegram")
+    if settings.telegram_secret is None or not settings.telegram_by_webhook:
+        return None
+    if not isinstance(channel, TelegramChannel):
+        return None
+    intake = Intake(channel.bot, house.database, house.conversations, city_id)
+    return telegram_routes.Webhook(intake, settings.telegram_secret.get_secret_value())
+
+
+def _listening(hub: Hub, house: House, telegram: telegram_routes.Webhook | None) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with hub:
+            task = asyncio.create_task(_register(house, telegram)) if telegram else None
             yield
+            if task:
+                task.cancel()
 
     return lifespan
+
+
+async def _register(house: House, telegram: telegram_routes.Webhook) -> None:
+    """Tell Telegram where we are, once this process listens; again and again until it has heard."""
+    pause = 0.1
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(house.settings.host, house.settings.port)
+            writer.close()
+            return await telegram.register(house.settings.public_url, house.content.city.languages)
+        except (OSError, TelegramError) as error:
+            logger.warning("telegram: the webhook is not set yet (%s)", type(error).__name__)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 60.0)
 
 
 def _add_health(app: FastAPI, house: House) -> None:

@@ -16,6 +16,8 @@ from booking.ports import ContentRules
 from booking.service import Booking
 from booking.slots import OfficeHours
 from bots.email.channel import MailChannel
+from bots.telegram.channel import TelegramChannel, open_bot
+from bots.telegram.limiter import Limiter
 from bots.web.channel import WebChannel
 from conversation.delivery import Delivery
 from conversation.ports import Channel
@@ -86,8 +88,13 @@ class House:
             escalation=self.escalation,
             office_id=await self.office_id(),
             mail_enabled="email" in self.channels,
+            private_channels=self.private_channels(),
         )
         return Turns(self.database, dialogue, self.understanding())
+
+    def private_channels(self) -> frozenset[str]:
+        """Where personal matters may be spoken. Matrix is served by a process of its own."""
+        return frozenset({"matrix", *(name for name, one in self.channels.items() if one.private)})
 
     def understanding(self) -> NluService:
         """What is meant: by the model that `foyer nlu serve` offers, and by word lists while it does not."""
@@ -158,6 +165,9 @@ def _channels(
 ) -> dict[str, Channel]:
     """A channel is switched on by its settings alone."""
     channels: list[Channel] = [WebChannel()]
+    if settings.telegram_token:
+        bot = open_bot(settings.telegram_token.get_secret_value(), settings.telegram_api)
+        channels.append(TelegramChannel(bot, Limiter()))
     if settings.smtp_url:
         office = city.city.office.name["de"]
         url = settings.smtp_url.get_secret_value()
@@ -176,6 +186,8 @@ async def opened(settings: Settings, database_url: str) -> AsyncIterator[House]:
             await house.vault.check_master(session)
         yield house
     finally:
+        for channel in house.channels.values():
+            await channel.close()
         await house.database.close()
 
 
