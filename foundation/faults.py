@@ -9,6 +9,7 @@ import signal
 
 STEPS = (
     "inbox.stored",
+    "sync.taken",
     "turn.understood",
     "turn.decided",
     "turn.committed",

@@ -17,12 +17,14 @@ from foundation.settings import Settings
 from foyer.migrations import migrate
 from foyer.seed import seed
 from foyer.wiring import build
+from tests.doubles.telegram.server import Telegram, running_telegram
 from tests.support.app import App
 from tests.support.browser import DESKTOP, PHONE, Visitor, running_browser, visiting
 from tests.support.factory import Factory, SampleCity, sample_city
 from tests.support.moments import MONDAY
 from tests.support.postgres import Cluster, running_cluster
 from tests.support.smtp import Mailbox, running_smtp
+from tests.support.synapse import Synapse, running_synapse
 from tests.support.talk import Office
 
 pytest_plugins = ["tests.promises.plugin"]
@@ -136,6 +138,21 @@ async def app(
         yield running
     finally:
         running.kill()
+
+
+@pytest.fixture
+async def telegram() -> AsyncIterator[Telegram]:
+    """Telegram on the loopback. At the end it must have nothing to say against any request."""
+    async with running_telegram() as double:
+        yield double
+        assert double.violations == []
+
+
+@pytest.fixture(scope="session")
+def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
+    """One Matrix homeserver for the run; every test makes its own accounts."""
+    with running_synapse(tmp_path_factory.mktemp("synapse")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -88,6 +88,7 @@ class MatrixBot:
                 self._since = account.since
                 batch = await self.client.sync(account.since, whole=whole)
                 await self._take(batch)
+                reached("sync.taken")
                 account.since = batch.since
                 await self.accounts.save_since(account)
             except SignedOut as out:

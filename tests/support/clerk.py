@@ -45,6 +45,16 @@ class Clerk:
                 async with self._news:
                     await self._news.wait_for(partial(self._more_than, seen))
 
+    async def reads(self, case_id: str, text: str) -> None:
+        """Wait until these words stand in a case. Errors: TimeoutError."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                seen = len(self.frames)
+                if text in json.dumps(await self.case(case_id), ensure_ascii=False):
+                    return
+                async with self._news:
+                    await self._news.wait_for(partial(self._more_than, seen))
+
     def _more_than(self, seen: int) -> bool:
         return len(self.frames) > seen
 

@@ -5,6 +5,8 @@ import base64
 import contextlib
 import itertools
 import json
+import re
+import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,13 +36,13 @@ class MatrixCitizen:
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
     _asked: int = 0
 
-    async def do(self, what: str, **given: Any) -> dict[str, Any]:
+    async def do(self, what: str, *, patience: float = PATIENCE, **given: Any) -> dict[str, Any]:
         """One command to the client. Errors: AssertionError with the client's own words, TimeoutError."""
         number = next(self._numbers)
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps({"n": number, "do": what, **given}).encode() + b"\n")
-        line = await asyncio.wait_for(answer, PATIENCE)
+        line = await asyncio.wait_for(answer, patience)
         assert "error" not in line, f"{what}: {line['error']}"
         found: dict[str, Any] = line["ok"]
         return found
@@ -64,12 +66,19 @@ class MatrixCitizen:
         event_id: str = (await self.do("vote", room=self.room, poll=poll["id"], answer=choice, **more))["id"]
         return event_id
 
-    async def choose(self, prefix: str) -> str:
-        """Wait for a poll with a choice whose id begins so, and vote for it; the choice's id."""
-        poll = await self.until(lambda one: bool(_answers(one, prefix)), f"a poll with {prefix}")
-        choice = _answers(poll, prefix)[0]
-        await self.vote(poll, choice)
-        return choice
+    async def offered(self, label: str) -> tuple[Event, str]:
+        """The poll that offers this label, and the choice's id."""
+        poll = await self.until(lambda one: label in _answers(one), f"a poll with {label!r}")
+        return poll, _answers(poll)[label]
+
+    async def press(self, label: str) -> None:
+        """Wait for a poll with this label and vote for it."""
+        await self.vote(*await self.offered(label))
+
+    async def position(self, label: str) -> int:
+        """The number of this label in the numbered list that comes."""
+        listed = await self.until(lambda one: label in _numbered(body(one)), f"a list with {label!r}")
+        return _numbered(body(listed))[label]
 
     async def hears(self, text: str) -> Event:
         """The bot's first message after our last one with these words."""
@@ -92,6 +101,17 @@ class MatrixCitizen:
             last = "\n".join(f"{one['sender']} {one['type']}: {body(one)[:200]}" for one in self.events[-6:])
             raise AssertionError(f"{what} did not come; the room ends with\n{last}") from None
         return found[0]
+
+    async def answers(self, count: int) -> None:
+        """Wait until the bot has said so many things after our last word. Errors: TimeoutError."""
+
+        def enough() -> bool:
+            since = self.events[self._asked :]
+            said = [one for one in since if one["sender"] == self.bot and one["type"] == "m.room.message"]
+            return len(said) >= count
+
+        async with self._news, asyncio.timeout(PATIENCE):
+            await self._news.wait_for(enough)
 
     def said(self) -> list[str]:
         """The texts of the room, in order."""
@@ -117,30 +137,50 @@ def body(event: Event) -> str:
     return str(event.get("content", {}).get("body", ""))
 
 
-def _answers(event: Event, prefix: str) -> list[str]:
+def _answers(event: Event) -> dict[str, str]:
+    """Label → id."""
     answers = event.get("content", {}).get(POLL, {}).get("answers", [])
-    return [one["id"] for one in answers if one["id"].startswith(prefix)]
+    return {one[TEXT]: one["id"] for one in answers}
+
+
+def _numbered(text: str) -> dict[str, int]:
+    found = (re.fullmatch(r"(\d+)\. (.+)", line) for line in text.splitlines())
+    return {match[2]: int(match[1]) for match in found if match}
 
 
 @contextlib.asynccontextmanager
-async def matrix_citizen(url: str, user: str, password: str = "secret") -> AsyncIterator[MatrixCitizen]:
-    """A citizen who has signed in; the client ends with the block."""
+async def _client(program: str) -> AsyncIterator[MatrixCitizen]:
     process = await asyncio.create_subprocess_exec(
-        "node",
-        str(CLIENT / "citizen.mjs"),
+        shutil.which("node") or str(ROOT / ".tools" / "node" / "path" / "node"),
+        str(CLIENT / program),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         limit=16 * 1024 * 1024,
         preexec_fn=die_with_parent(),
     )
-    citizen = MatrixCitizen(process)
-    ears = asyncio.create_task(citizen.listen())
+    client = MatrixCitizen(process)
+    ears = asyncio.create_task(client.listen())
     try:
-        citizen.user = (await citizen.do("start", url=url, user=user, password=password))["user"]
-        yield citizen
+        yield client
     finally:
         ears.cancel()
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def matrix_citizen(url: str, user: str, password: str = "secret") -> AsyncIterator[MatrixCitizen]:
+    """A citizen who has signed in; the client ends with the block."""
+    async with _client("citizen.mjs") as citizen:
+        citizen.user = (await citizen.do("start", url=url, user=user, password=password))["user"]
+        yield citizen
+
+
+@contextlib.asynccontextmanager
+async def matrix_crowd(url: str, users: list[str], password: str = "secret") -> AsyncIterator[MatrixCitizen]:
+    """Many citizens in one process; they know `write` (to the bot) and `answered` only."""
+    async with _client("crowd.mjs") as crowd:
+        await crowd.do("start", url=url, users=users, password=password)
+        yield crowd

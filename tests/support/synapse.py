@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import os
+import secrets
 import signal
 import subprocess
 import time
@@ -100,6 +101,10 @@ class Synapse:
         body = {"nonce": nonce, "username": user, "password": password, "admin": False, "mac": mac}
         user_id: str = self.request("POST", path, body)["user_id"]
         return user_id
+
+    def somebody(self) -> str:
+        """A new account with a name of its own; its Matrix id."""
+        return self.register(f"u{secrets.token_hex(6)}")
 
     def login(self, user: str, password: str = "secret") -> str:
         """An access token."""
