@@ -103,7 +103,7 @@ async def test_the_waiting_room_opens_half_an_hour_before(talk_office: Office, c
     await citizen.press("here")
     assert "You are next" in citizen.text
     await citizen.say("I am a bit nervous")
-    assert "The clerk will read it" in citizen.text
+    assert "A clerk will read it" in citizen.text
 
 
 async def test_cancelling_needs_a_second_yes_and_frees_the_slot(talk_office: Office) -> None:
@@ -131,6 +131,6 @@ async def test_a_failing_turn_apologises_and_blocks_nobody(
     with monkeypatch.context() as patch:
         patch.setattr(Turns, "_answer", broken)
         await citizen.say("hello")
-    assert "error" in citizen.text
+    assert "went wrong" in citizen.text
     await citizen.say("hello")
     assert "What would you like to do?" in citizen.text
