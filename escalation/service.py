@@ -36,6 +36,7 @@ from foundation.faults import reached
 from foundation.i18n import Moment, Sayable, Text, Verbatim
 from people.models import Office, Staff
 from people.service import People
+from web_call.service import call_page
 
 DUE_BEFORE = timedelta(minutes=5)
 CAME_EARLY = timedelta(hours=1)
@@ -225,7 +226,7 @@ class Escalation:
         await self._end_waiting(session, case)
         await self._say_as_office(session, case, Reply((Text("escalation.handed_back"),)), "hand_back")
         case.holder_id = None
-        await self.people.audit(session, staff, "case.handed_back", case.id)
+        await self._report(session, "case.handed_back", case, staff)
         await self._tell(session, case)
 
     async def say(self, session: AsyncSession, case: Case, staff: Staff, text: str, *, key: str) -> None:
@@ -318,6 +319,7 @@ class Escalation:
             (Text("escalation.clerk_here", name=staff.name),),
             personal=True,
             neutral=Text("escalation.somebody_here"),
+            pages=(await call_page(session, self.conversations, case),),
         )
         await self._say_as_office(session, case, hello, "admitted")
         await self._report(session, "case.admitted", case, staff)

@@ -22,15 +22,19 @@ from conversation.links import Links
 from foundation.live import Hub
 from foundation.web import DIST, Assets, Names, Pages, install
 from foyer.wiring import House
-from pages.citizen import legal
+from pages.citizen import call as citizen_call
+from pages.citizen import legal, pay
 from pages.citizen import routes as citizen
+from pages.desk import call as desk_call
+from pages.desk import fees as desk_fees
 from pages.desk import routes as desk
 from pages.desk.views import Views
+from payments import routes as webhooks
 
 logger = logging.getLogger(__name__)
 
 TEMPLATES = {"chat": chat.TEMPLATES, citizen.ROOM: citizen.TEMPLATES, "desk": desk.TEMPLATES}
-BROWSER_TEXTS: Names = {"chat": ("chat.",), "desk": desk.TEXTS}
+BROWSER_TEXTS: Names = {"chat": ("chat.",), "call": citizen_call.TEXTS, "desk": desk.TEXTS}
 
 
 async def create_app(house: House) -> FastAPI:
@@ -51,9 +55,17 @@ async def create_app(house: House) -> FastAPI:
     if telegram is not None:
         app.include_router(telegram_routes.router(telegram))
     app.include_router(chat.router(_chat(house, hub, pages, city_id)))
-    app.include_router(citizen.router(_appointments(house, pages, city_id)))
+    appointments = _appointments(house, pages, city_id)
+    app.include_router(citizen.router(appointments))
+    app.include_router(citizen_call.router(_call(house, hub, appointments)))
+    app.include_router(pay.router(_pay(house, pages, city_id)))
     app.include_router(legal.router(pages, house.content))
-    app.include_router(desk.router(_desk(house, hub, pages, city_id)))
+    at_desk = _desk(house, hub, pages, city_id)
+    app.include_router(desk.router(at_desk))
+    app.include_router(desk_call.router(desk_call.DeskCalls(at_desk, house.calls, house.turn())))
+    app.include_router(desk_fees.router(desk_fees.DeskFees(at_desk, house.fees)))
+    hooks = webhooks.Webhooks(house.database, house.fees.providers, house.clock, house.fees.defer, city_id)
+    app.include_router(webhooks.router(hooks))
     install(app, pages)
     return app
 
@@ -101,6 +113,31 @@ def _appointments(house: House, pages: Pages, city_id: uuid.UUID) -> citizen.App
         notices=house.notices,
         calendars=CalendarFiles(house.catalogue),
         content=house.content,
+    )
+
+
+def _call(house: House, hub: Hub, appointments: citizen.AppointmentPages) -> citizen_call.CallPages:
+    return citizen_call.CallPages(
+        database=house.database,
+        hub=hub,
+        pages=appointments.pages,
+        city_id=appointments.city_id,
+        links=appointments.links,
+        escalation=house.escalation,
+        calls=house.calls,
+        turn=house.turn(),
+        appointments=appointments,
+    )
+
+
+def _pay(house: House, pages: Pages, city_id: uuid.UUID) -> pay.PayPages:
+    return pay.PayPages(
+        database=house.database,
+        pages=pages,
+        city_id=city_id,
+        links=Links(house.conversations),
+        fees=house.fees,
+        settlement=house.settlement(),
     )
 
 

@@ -36,8 +36,15 @@ from foundation.i18n import Catalogue, Filled, Sayable, Text
 from foundation.settings import Settings
 from nlu.service import NluService
 from nlu.trained import TrainedParser
+from payments.jobs import Settlement
+from payments.ports import Provider
+from payments.service import Fees
+from payments.stripe import StripeProvider
+from payments.transfer import TransferProvider
 from people.models import City, Office
 from people.service import People
+from web_call.ice import Turn
+from web_call.service import Calls
 
 
 @dataclass(frozen=True)
@@ -56,10 +63,21 @@ class House:
     booking: Booking
     notices: Notices
     escalation: Escalation
+    fees: Fees
+    calls: Calls
     channels: Mapping[str, Channel]
+
+    def settlement(self) -> Settlement:
+        return Settlement(self.database, self.fees, self.clock)
 
     def delivery(self) -> Delivery:
         return Delivery(self.database, self.conversations, self.channels)
+
+    def turn(self) -> Turn:
+        """The city's TURN servers, as the settings name them."""
+        urls = [url.strip() for url in self.settings.turn_urls.split(",") if url.strip()]
+        secret = self.settings.turn_secret
+        return Turn(urls, secret.get_secret_value() if secret else "")
 
     async def city_id(self) -> uuid.UUID:
         async with self.database.every_city() as session:
@@ -86,6 +104,7 @@ class House:
             booking=self.booking,
             notices=self.notices,
             escalation=self.escalation,
+            fees=self.fees,
             office_id=await self.office_id(),
             mail_enabled="email" in self.channels,
             private_channels=self.private_channels(),
@@ -138,7 +157,8 @@ def build(settings: Settings, database_url: str, *, clock: Clock | None = None) 
     vault = Vault(settings.master_secret)
     conversations = Conversations(vault, clock, catalogue, settings.public_url, city.city.languages)
     notices = Notices(conversations, CalendarFiles(catalogue), city)
-    events = Events(_subscriptions(notices), jobs.defer)
+    calls = Calls(conversations, clock)
+    events = Events(_subscriptions(notices, calls), jobs.defer)
     rules = ContentRules(city)
     booking = Booking(rules, clock, events)
     people = People(clock)
@@ -156,6 +176,8 @@ def build(settings: Settings, database_url: str, *, clock: Clock | None = None) 
         booking=booking,
         notices=notices,
         escalation=escalation,
+        fees=Fees(conversations, people, clock, events, city, _providers(settings), jobs.defer),
+        calls=calls,
         channels=_channels(settings, city, catalogue, clock),
     )
 
@@ -177,6 +199,15 @@ def _channels(
     return {channel.name: channel for channel in channels}
 
 
+def _providers(settings: Settings) -> dict[str, Provider]:
+    """The ways to pay, the usual one first: a vendor where its keys are set, and always the transfer."""
+    providers: list[Provider] = [TransferProvider()]
+    if settings.stripe_key and settings.stripe_webhook_secret:
+        key, secret = settings.stripe_key.get_secret_value(), settings.stripe_webhook_secret.get_secret_value()
+        providers.insert(0, StripeProvider(key, secret, base=settings.stripe_api))
+    return {provider.name: provider for provider in providers}
+
+
 @asynccontextmanager
 async def opened(settings: Settings, database_url: str) -> AsyncIterator[House]:
     """A house whose master key fits its database; closed at the end. Errors: OperatorError."""
@@ -191,6 +222,13 @@ async def opened(settings: Settings, database_url: str) -> AsyncIterator[House]:
         await house.database.close()
 
 
-def _subscriptions(notices: Notices) -> Subscriptions:
+def _subscriptions(notices: Notices, calls: Calls) -> Subscriptions:
     """Who listens to what: in the transaction (`handlers`) and after it (`effects`)."""
-    return Subscriptions(handlers=dict.fromkeys(APPOINTMENT_NEWS, (notices.mail,)))
+    return Subscriptions(
+        handlers={
+            **dict.fromkeys(APPOINTMENT_NEWS, (notices.mail,)),
+            "case.admitted": (calls.on_admitted,),
+            "case.handed_back": (calls.on_let_go,),
+            "case.closed": (calls.on_let_go,),
+        }
+    )

@@ -11,13 +11,14 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bots.web.channel import NAME
-from conversation.models import Conversation, Inbox, Message
+from conversation.models import Case, Conversation, Inbox, Message
 from conversation.reply import Attachment
 from conversation.service import Conversations, ShownMessage
 from foundation.errors import NotFound, SignInNeeded
 from foundation.i18n import direction
 from foundation.live import LiveRow
 from people.models import Staff
+from web_call.service import call_page
 
 Frame = dict[str, Any]
 _TOKEN = re.compile(r"[\w-]{43}")
@@ -109,18 +110,27 @@ class Threads:
         return url.removeprefix(root) if url.startswith(f"{root}/") else url
 
     async def speaker(self, session: AsyncSession, thread_id: uuid.UUID) -> Frame:
-        """Who speaks for the office: {"clerk": name}, None for the bot."""
+        """Who speaks for the office: {"clerk": name, "call": path}, None for the bot."""
         thread = await self.conversations.conversation(session, thread_id)
         case = await self.conversations.case_of(session, thread)
         holder_id = (case or thread).holder_id
-        return {"kind": "case", "clerk": (await self._names(session, {holder_id})).get(holder_id)}
+        clerk = (await self._names(session, {holder_id})).get(holder_id)
+        return {"kind": "case", "clerk": clerk, "call": await self._call(session, case) if clerk else None}
+
+    async def _call(self, session: AsyncSession, case: Case | None) -> str | None:
+        """Where the video talk about this case is."""
+        if case is None or case.token is None:
+            return None
+        return (await call_page(session, self.conversations, case)).path
 
     async def place(self, session: AsyncSession, thread_id: uuid.UUID) -> Frame:
         """The place in the waiting room; `position` is None for who does not wait."""
         place = await self.waiting_place(session, thread_id)
         if place is None:
-            return {"kind": "queue", "position": None, "minutes": None}
-        return {"kind": "queue", "position": place.position, "minutes": place.minutes}
+            return {"kind": "queue", "position": None, "minutes": None, "call": None}
+        thread = await self.conversations.conversation(session, thread_id)
+        call = await self._call(session, await self.conversations.case_of(session, thread))
+        return {"kind": "queue", "position": place.position, "minutes": place.minutes, "call": call}
 
     async def attachment(
         self, session: AsyncSession, thread: Conversation, message_id: uuid.UUID, number: int

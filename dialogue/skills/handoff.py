@@ -9,6 +9,7 @@ from dialogue.skills import booking
 from escalation.service import Place
 from foundation.i18n import Text, TimeOfDay
 from people.models import Office
+from web_call.service import call_page
 
 EARLIEST = timedelta(minutes=30)
 LATEST = timedelta(minutes=30)
@@ -52,7 +53,8 @@ async def _join(context: Context, appointment: Appointment | None) -> None:
     case = await context.open_case(appointment.service if appointment else context.state.service)
     context.state.expects = None
     place = await context.house.escalation.join(context.session, case, context.conversation, appointment)
-    context.say(place_text(place), Text("queue.keep_place"), options=(LEAVE,))
+    call = await call_page(context.session, context.house.conversations, case)
+    context.say(place_text(place), Text("queue.keep_place"), options=(LEAVE,), pages=(call,))
 
 
 def place_text(place: Place) -> Text:

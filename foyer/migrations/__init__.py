@@ -17,6 +17,7 @@ MODELS = (
     "foundation.events",
     "foundation.live",
     "people.models",
+    "web_call.models",
 )
 """Every module that defines tables; a test looks for forgotten ones."""
 

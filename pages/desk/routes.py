@@ -35,7 +35,7 @@ from people.service import (
 
 TEMPLATES = Path(__file__).parent / "templates"
 """The folder to be given to Pages as the room "desk"."""
-TEXTS = ("desk.", "outcome.", "next_step.", "error.", "queue.")
+TEXTS = ("desk.", "outcome.", "next_step.", "error.", "queue.", "call.", "file.")
 """Key prefixes of the browser's bundle "desk"."""
 
 

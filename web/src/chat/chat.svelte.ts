@@ -48,6 +48,8 @@ export class Chat {
   troubled = $state(false);
   place = $state<Place | null>(null);
   clerk = $state<string | null>(null);
+  /** The page of the video talk, while the person waits for it or is in it. */
+  call = $state<string | null>(null);
   typing = $state<string | null>(null);
 
   #live: Live | null = null;
@@ -210,10 +212,17 @@ export class Chat {
 
   #take(frame: Frame): void {
     if (frame.kind === 'message') this.#show(frame as unknown as Message);
-    else if (frame.kind === 'case') this.clerk = frame['clerk'] as string | null;
-    else if (frame.kind === 'queue') this.place = placeOf(frame);
+    else if (frame.kind === 'case') this.#stand({ clerk: frame['clerk'] as string | null }, frame);
+    else if (frame.kind === 'queue') this.#stand({ place: placeOf(frame) }, frame);
     else if (frame.kind === 'typing') this.#typing(frame['author'] as string);
     else if (frame.kind === 'current') this.current = true;
+  }
+
+  #stand(news: { clerk?: string | null; place?: Place | null }, frame: Frame): void {
+    Object.assign(this, news);
+    const call = frame['call'] as string | null;
+    if (call) this.call = call;
+    else if (!this.place && !this.clerk) this.call = null;
   }
 
   #show(message: Message): void {

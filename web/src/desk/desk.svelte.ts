@@ -22,6 +22,8 @@ export class Desk {
   /** Something that went well; read out, and replaced by the next. */
   notice = $state('');
   typing = $state(false);
+  /** What the person is typing beside the call, letter by letter. */
+  draft = $state('');
   unsent = $state<Unsent[]>(kept('unsent', []));
   busy = $state(false);
   /** The server's clock, in milliseconds, moved on every half minute. */

@@ -1,4 +1,5 @@
 import './desk.css';
+import '../call/call.css';
 import { mount } from 'svelte';
 import { loadTexts } from '../lib/i18n';
 import { closingMenus } from '../lib/menus';

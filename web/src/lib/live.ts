@@ -18,6 +18,11 @@ export interface LiveOptions {
   onstate?: (connected: boolean) => void;
   /** The server refused for good (signed out, say); no more tries. */
   onrefused?: (code: number) => void;
+  /** Milliseconds between two pings, and of silence after which the line counts as dead. */
+  pingEvery?: number;
+  deadAfter?: number;
+  /** Milliseconds between two tries at most. */
+  longestPause?: number;
 }
 
 const PING_EVERY = 20_000;
@@ -78,6 +83,10 @@ export class Live {
     socket.onopen = () => this.#opened(socket);
     socket.onmessage = (event) => this.#heard(socket, JSON.parse(String(event.data)) as Frame);
     socket.onclose = (event) => this.#lost(socket, event.code);
+    // On a dead network a browser would try for minutes.
+    setTimeout(() => {
+      if (socket === this.#socket && socket.readyState === WebSocket.CONNECTING) this.#drop();
+    }, this.options.deadAfter ?? DEAD_AFTER);
   }
 
   #opened(socket: WebSocket): void {
@@ -85,7 +94,7 @@ export class Live {
     this.#failures = 0;
     this.#heardAt = Date.now();
     clearInterval(this.#pulse);
-    this.#pulse = setInterval(() => this.#beat(), PING_EVERY);
+    this.#pulse = setInterval(() => this.#beat(), this.options.pingEvery ?? PING_EVERY);
     this.options.onstate?.(true);
   }
 
@@ -101,7 +110,7 @@ export class Live {
   }
 
   #beat(): void {
-    if (Date.now() - this.#heardAt > DEAD_AFTER) this.#drop();
+    if (Date.now() - this.#heardAt > (this.options.deadAfter ?? DEAD_AFTER)) this.#drop();
     else this.send({ kind: 'ping' });
   }
 
@@ -125,7 +134,8 @@ export class Live {
       this.options.onrefused?.(code);
       return;
     }
-    const pause = PAUSES[Math.min(this.#failures, PAUSES.length - 1)] ?? 15_000;
+    const next = PAUSES[Math.min(this.#failures, PAUSES.length - 1)] ?? 15_000;
+    const pause = Math.min(next, this.options.longestPause ?? next);
     this.#failures += 1;
     this.#retry = setTimeout(() => this.#connect(), pause * (0.75 + Math.random() / 2));
   }
