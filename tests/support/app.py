@@ -22,7 +22,8 @@ from tests.support.postgres import die_with_parent
 ROOT = Path(__file__).resolve().parents[2]
 START = "import sys; from foyer.cli import main; sys.exit(main())"
 READY_WITHIN = 60
-MATRIX = "FOYER_MATRIX_HOMESERVER"
+CHANNELS = {"FOYER_TELEGRAM_TOKEN": "telegram", "FOYER_MATRIX_HOMESERVER": "matrix"}
+"""Channels with a process of their own, by the setting that switches them on."""
 
 
 def free_port() -> int:
@@ -90,7 +91,8 @@ class App:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.serve = self._process("serve")
         self.worker = self._process("worker")
-        self.bots = [self._process("matrix", "bot", "matrix")] if MATRIX in self.settings else []
+        named = (name for setting, name in CHANNELS.items() if setting in self.settings)
+        self.bots = [self._process(name, "bot", name) for name in named]
 
     @property
     def url(self) -> str:
