@@ -1,0 +1,140 @@
+"""Both sides of a call in real browsers: from the first word to pictures that are decoded at both ends."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.async_api import Page, expect
+
+from foundation.i18n import Catalogue
+from foundation.settings import ROOT
+from tests.support.browser import Visitor
+
+PATIENCE = 30_000
+TEXTS = Catalogue.load(ROOT / "content")
+
+# Remembers every connection that a page makes, so that a test can ask them for their statistics.
+WATCHED = """
+(() => {
+  const Real = window.RTCPeerConnection;
+  window.connections = [];
+  window.RTCPeerConnection = function (...given) {
+    const made = new Real(...given);
+    window.connections.push(made);
+    return made;
+  };
+  window.RTCPeerConnection.prototype = Real.prototype;
+})();
+"""
+STATISTICS = """
+async () => {
+  const found = {decoded: 0, sent: 0, samples: 0, states: [], pair: '', protocol: ''};
+  for (const one of window.connections) {
+    found.states.push(one.connectionState);
+    if (one.connectionState === 'closed') continue;
+    const stats = await one.getStats();
+    const named = {};
+    stats.forEach(x => (named[x.id] = x));
+    stats.forEach(x => {
+      if (x.type === 'inbound-rtp' && x.kind === 'video') found.decoded += x.framesDecoded || 0;
+      if (x.type === 'inbound-rtp' && x.kind === 'audio') found.samples += x.totalSamplesReceived || 0;
+      if (x.type === 'outbound-rtp') found.sent += x.bytesSent || 0;
+      if (x.type === 'candidate-pair' && x.nominated && x.state === 'succeeded') {
+        const [near, far] = [named[x.localCandidateId], named[x.remoteCandidateId]];
+        found.pair = `${near?.candidateType}-${far?.candidateType}`;
+        found.protocol = near?.relayProtocol || near?.protocol || '';
+      }
+    });
+  }
+  return found;
+}
+"""
+
+
+async def statistics(page: Page) -> dict[str, Any]:
+    found: dict[str, Any] = await page.evaluate(STATISTICS)
+    return found
+
+
+async def until(
+    look: Callable[[], Awaitable[dict[str, Any]]], wanted: Callable[[dict[str, Any]], bool], seconds: float
+) -> dict[str, Any]:
+    """Look until it is as wanted. Errors: AssertionError with what was seen last."""
+    seen: dict[str, Any] = {}
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                seen = await look()
+                if wanted(seen):
+                    return seen
+                await _breath()
+    except TimeoutError:
+        raise AssertionError(f"not within {seconds} s; last seen: {seen}") from None
+
+
+async def _breath() -> None:
+    """Between two looks at a browser, which cannot call us."""
+    ended = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.1, ended.set)
+    await ended.wait()
+
+
+@dataclass
+class Sides:
+    """A citizen's phone and a clerk's desk, on the way into a call."""
+
+    phone: Visitor
+    desktop: Visitor
+    citizen: Page
+    clerk: Page
+
+    @classmethod
+    async def open(cls, phone: Visitor, desktop: Visitor, account: tuple[str, str]) -> "Sides":
+        """The clerk is signed in, the citizen has opened the chat."""
+        for visitor in (phone, desktop):
+            await visitor.context.add_init_script(WATCHED)
+            await visitor.context.grant_permissions(["camera", "microphone"])
+        clerk = await desktop.open("/desk")
+        await clerk.locator("#login").fill(account[0])
+        await clerk.locator("#password").fill(account[1])
+        await clerk.locator("form button[class*=primary]").click()
+        await expect(clerk.locator(".list--waiting")).to_be_visible(timeout=PATIENCE)
+        return cls(phone, desktop, await phone.open("/"), clerk)
+
+    async def wait_for_clerk(self, language: str = "ar") -> None:
+        """From the menu into the waiting room, and on to the call page."""
+        person = self.citizen.locator(".choices button").get_by_text(TEXTS("menu.person", language), exact=True)
+        await person.click(timeout=PATIENCE)
+        await self.citizen.locator(".place .to-call").click(timeout=PATIENCE)
+        await expect(self.citizen.locator("#call .place")).to_be_visible(timeout=PATIENCE)
+
+    async def check_devices(self) -> None:
+        await self.citizen.locator("[data-act=begin]").click()
+        await expect(self.citizen.locator("video.preview")).to_be_visible(timeout=PATIENCE)
+        await self.citizen.locator("[data-act=ready]").click()
+
+    async def admit(self) -> None:
+        await self.clerk.locator(".list--waiting .row button.act").click(timeout=PATIENCE)
+        await expect(self.citizen.locator("[data-act=accept]")).to_be_visible(timeout=PATIENCE)
+
+    async def accept(self) -> None:
+        await self.citizen.locator("[data-act=accept]").click()
+        await expect(self.citizen.locator(".talk")).to_be_visible(timeout=PATIENCE)
+
+    async def connected(self, seconds: float = 20) -> None:
+        """Both browsers have met, with or without pictures."""
+        for page in (self.citizen, self.clerk):
+            await until(lambda page=page: statistics(page), lambda seen: "connected" in seen["states"], seconds)  # type: ignore[misc]  # the default binds the page
+
+    async def pictures(self, seconds: float = 20, more: int = 10) -> dict[str, dict[str, Any]]:
+        """Wait until each side has decoded `more` new frames; both sides' statistics."""
+        found = {}
+        for name, page in (("citizen", self.citizen), ("clerk", self.clerk)):
+            before = (await statistics(page))["decoded"]
+            found[name] = await until(
+                lambda page=page: statistics(page),  # type: ignore[misc]  # the default binds the page
+                lambda seen, before=before: seen["decoded"] >= before + more,  # type: ignore[misc]  # the same
+                seconds,
+            )
+        return found
