@@ -14,7 +14,7 @@ from enum import Enum
 from sqlalchemy import Select, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from conversation.models import Address, Case, CaseBrowser
+from conversation.models import Address, Case, CaseBrowser, Conversation
 from conversation.reply import Reply
 from conversation.service import Conversations, token_digest
 from foundation.db import new_id
@@ -156,10 +156,16 @@ class Links:
         row.code_hash, row.code_until = self._digest(row.id, code), now + CODE_LIVES
         await session.flush()
         reply = Reply((Text("link.code", code=code),), title=Text("link.code_title", code=code))
-        for thread in await self.conversations.threads_of(session, case):
+        for thread in await self._threads(session, case):
             await self.conversations.say(
                 session, thread, reply, key=f"code:{row.id}:{thread.id}", author="system"
             )
+
+    async def _threads(self, session: AsyncSession, case: Case) -> list[Conversation]:
+        """Where the person can be reached; a closed case's thread may have gone on without it."""
+        threads = await self.conversations.threads_of(session, case)
+        last = None if threads else await self.conversations.thread_to_read(session, case)
+        return threads or ([last] if last else [])
 
     def _add(self, session: AsyncSession, case: Case, browser: str) -> CaseBrowser:
         row = CaseBrowser(

@@ -17,6 +17,7 @@ from foundation.clock import Clock
 from foundation.content_models import CityContent
 from foundation.i18n import Catalogue, Filled, Sayable, Text
 from nlu.understanding import Understanding
+from payments.service import Fees
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class House:
     booking: Booking
     notices: Notices
     escalation: Escalation
+    fees: Fees
     office_id: uuid.UUID
     mail_enabled: bool
     private_channels: frozenset[str] = frozenset({"web"})

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from dialogue.context import Context, Heard
-from dialogue.skills import booking, faq, gate, handoff, talk
+from dialogue.skills import booking, faq, gate, handoff, payment, talk
 
 Skill = Callable[[Context, Heard], Awaitable[None]]
 
@@ -30,6 +30,7 @@ ROUTES = (
     Route(booking.appointments, choices=("appointments",), intents=("my_appointments",)),
     Route(booking.change, choices=("change",), intents=("reschedule_appointment",)),
     Route(booking.cancel, choices=("cancel",), intents=("cancel_appointment",)),
+    Route(payment.status, choices=("fee",), intents=("payment_status",)),
     Route(booking.place, choices=("zone",), expects=("place",)),
     Route(booking.slot, choices=("slot", "slots")),
     Route(booking.mail, choices=("mail",), expects=("mail",)),

@@ -9,11 +9,20 @@ from collections.abc import Iterable, Mapping
 from datetime import date, time
 from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, ValidationInfo
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from foundation.errors import NotFound
 from foundation.measures import Slots, fill
+from foundation.money import is_iban
 
 ASPECTS = ("overview", "documents", "fee", "duration", "deadline", "eligibility", "channel", "form")
 FALLBACKS = ("en", "de")
@@ -369,6 +378,30 @@ class Retention(_Model):
     audit_days: int
 
 
+class Payments(_Model):
+    """Where fees are transferred to, and the rules for asking. Amounts are cents.
+
+    `reference` begins every cash reference; `days` is how long a fee may be paid; `least` and `most` bound
+    an amount that the tariff leaves to the clerk.
+    """
+
+    holder: str = Field(min_length=1, max_length=70)
+    iban: str
+    bank: str
+    reference: str = Field(pattern=r"^[A-Z0-9]{1,6}$")
+    days: int = Field(ge=1, le=90)
+    least: int = Field(ge=1)
+    most: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> Self:
+        if not is_iban(self.iban):
+            raise ValueError("the check digits of the IBAN do not fit; copy it again")
+        if self.least > self.most:
+            raise ValueError("`least` is more than `most`")
+        return self
+
+
 class City(_Model):
     slug: str
     names: Words
@@ -382,6 +415,7 @@ class City(_Model):
     ranking: WakingHours
     holidays: Holidays
     retention: Retention
+    payments: Payments
     menu: tuple[str, ...]
     authority: Words
     supervisor: Words

@@ -80,12 +80,20 @@ async def defer(
 
 
 async def run_worker(
-    database: Database, events: Events, clock: Clock, *, tasks: Mapping[str, Task] | None = None
+    database: Database,
+    events: Events,
+    clock: Clock,
+    *,
+    tasks: Mapping[str, Task] | None = None,
+    periodic: Mapping[str, str] | None = None,
 ) -> None:
-    """Run jobs until cancelled. `tasks` are the domains' own, by name; `effect` and `retention` are always there."""
+    """Run jobs until cancelled. `tasks` are the domains' own, by name; `effect` and `retention` are always there.
+
+    `periodic` names tasks that run by the clock, as cron lines.
+    """
     tools = Tools(database, events, clock)
     while True:
-        app = _app(tools, {**TASKS, **(tasks or {})})
+        app = _app(tools, {**TASKS, **(tasks or {})}, {**PERIODIC, **(periodic or {})})
         try:
             async with app.open_async(), asyncio.TaskGroup() as group:
                 group.create_task(_rescue(app), name="jobs rescue")
@@ -122,12 +130,12 @@ async def rescue(app: App) -> int:
     return len(stalled)
 
 
-def _app(tools: Tools, tasks: Mapping[str, Task]) -> App:
+def _app(tools: Tools, tasks: Mapping[str, Task], periodic: Mapping[str, str] | None = None) -> App:
     app = App(connector=PsycopgConnector(conninfo=tools.database.url, min_size=1, max_size=4))
     for name, task in tasks.items():
         registered = app.task(name=name, retry=RETRY)(_bound(task, tools))
-        if name in EVERY_NIGHT:
-            app.periodic(cron=NIGHTLY)(registered)
+        if cron := (periodic or {}).get(name):
+            app.periodic(cron=cron)(registered)
     return app
 
 
@@ -201,4 +209,4 @@ def personal_models() -> list[type[PersonalRow]]:
 
 
 TASKS: Mapping[str, Task] = {"effect": effect, "retention": retention}
-EVERY_NIGHT = frozenset({"retention"})
+PERIODIC: Mapping[str, str] = {"retention": NIGHTLY}

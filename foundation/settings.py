@@ -59,6 +59,10 @@ class Settings(BaseSettings):
     telegram_api: str = "https://api.telegram.org"
     telegram_secret: SecretStr | None = None
 
+    stripe_key: SecretStr | None = None
+    stripe_webhook_secret: SecretStr | None = None
+    stripe_api: str | None = None
+
     smtp_url: SecretStr | None = None
     mail_from: str = "buergeramt@heidelberg.example"
 
@@ -89,6 +93,16 @@ class Settings(BaseSettings):
             raise ValueError(
                 "Matrix needs FOYER_MATRIX_USER and FOYER_MATRIX_PASSWORD (or FOYER_MATRIX_TOKEN), too"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _whole_stripe_account(self) -> Self:
+        if bool(self.stripe_key) != bool(self.stripe_webhook_secret):
+            raise ValueError("set FOYER_STRIPE_KEY and FOYER_STRIPE_WEBHOOK_SECRET together")
+        if self.production and self.stripe_api:
+            raise ValueError("FOYER_STRIPE_API is for tests; unset it in production")
+        if self.production and self.stripe_key and "_test_" in self.stripe_key.get_secret_value():
+            raise ValueError("FOYER_STRIPE_KEY is a test key; production needs a live one")
         return self
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 import psycopg
 
+import payments.jobs
 from conversation.delivery import Delivery
 from conversation.queues import Claim, Queue
 from foundation import jobs
@@ -30,7 +31,15 @@ async def work(house: House) -> None:
     async with Hub(house.database) as hub, asyncio.TaskGroup() as group:
         _hire(group, house, hub, "inbox", turns.take)
         _hire(group, house, hub, "outbox", delivery.deliver, channels=delivery.channels)
-        group.create_task(jobs.run_worker(house.database, house.events, house.clock), name="jobs")
+        group.create_task(_jobs(house), name="jobs")
+
+
+async def _jobs(house: House) -> None:
+    """Timed and heavy work of all domains."""
+    fees = payments.jobs.tasks(house.settlement())
+    await jobs.run_worker(
+        house.database, house.events, house.clock, tasks=fees, periodic=payments.jobs.PERIODIC
+    )
 
 
 async def deliver(house: House, hub: Hub, delivery: Delivery) -> None:

@@ -16,6 +16,7 @@ MODELS = (
     "foundation.crypto",
     "foundation.events",
     "foundation.live",
+    "payments.models",
     "people.models",
     "web_call.models",
 )

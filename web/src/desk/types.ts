@@ -106,6 +106,29 @@ export interface Closing {
   note: string;
 }
 
+/** What may be asked for, and what was; see pages/desk/fees.py. Amounts come as words of the desk's language. */
+export interface Fees {
+  free: boolean;
+  lines: { id: string; amount: string | null; who: string | null }[];
+  methods: string[];
+  fees: Fee[];
+}
+
+export interface Fee {
+  id: string;
+  state: 'open' | 'processing' | 'paid' | 'cancelled' | 'expired' | 'refunded';
+  amount: string;
+  reference: string;
+  method: string;
+  preparing: boolean;
+  problem: 'away' | 'refused' | 'differs' | 'paid_twice' | null;
+  requested_at: string;
+  settled_at: string | null;
+  can_receive: boolean;
+  can_cancel: boolean;
+  can_give_back: boolean;
+}
+
 /** A message the clerk has sent and the server has not yet confirmed. */
 export interface Unsent {
   case_id: string;
