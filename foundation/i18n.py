@@ -185,7 +185,8 @@ class Catalogue:
         if isinstance(value, Moment):
             local = value.at.astimezone(ZoneInfo(value.zone))
             day = format_skeleton("yMMMEd", local, locale=locale)
-            return f"{day}, {self.format(TimeOfDay(value.at, value.zone), language)}"
+            comma = "،" if language in RTL_LANGUAGES else ","
+            return f"{day}{comma} {self.format(TimeOfDay(value.at, value.zone), language)}"
         if isinstance(value, TimeOfDay):
             return format_time(value.at.astimezone(ZoneInfo(value.zone)), "HH:mm", locale=locale)
         if isinstance(value, Money):

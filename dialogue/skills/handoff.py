@@ -58,6 +58,8 @@ async def _join(context: Context, appointment: Appointment | None) -> None:
 
 
 def place_text(place: Place) -> Text:
+    if place.position <= 1 and place.minutes < 1:
+        return Text("queue.next_soon")
     if place.position <= 1:
         return Text("queue.next", count=place.minutes)
     return Text("queue.place", position=place.position, count=place.minutes)
