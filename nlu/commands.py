@@ -165,14 +165,19 @@ async def parse_jsonl(settings: Settings, lines: Iterable[bytes], out: IO[str], 
     """
     city = content.load(settings.content_dir, settings.city)
     async with understanding(settings, city, say) as service:
-        pending: asyncio.Queue[asyncio.Task[dict[str, Any]] | None] = asyncio.Queue(_AT_ONCE)
-        writer = asyncio.create_task(_write(pending, out))
-        source = iter(lines)
-        while line := await asyncio.to_thread(next, source, b""):
-            if line.strip():
-                await pending.put(asyncio.create_task(_answer(service, city, line)))
-        await pending.put(None)
-        await writer
+        await answer_lines(service, city, lines, out)
+
+
+async def answer_lines(service: NluService, city: CityContent, lines: Iterable[bytes], out: IO[str]) -> None:
+    """Answer each line as soon as it and all before it are understood, many at a time."""
+    pending: asyncio.Queue[asyncio.Task[dict[str, Any]] | None] = asyncio.Queue(_AT_ONCE)
+    writer = asyncio.create_task(_write(pending, out))
+    source = iter(lines)
+    while line := await asyncio.to_thread(next, source, b""):
+        if line.strip():
+            await pending.put(asyncio.create_task(_answer(service, city, line)))
+    await pending.put(None)
+    await writer
 
 
 @asynccontextmanager

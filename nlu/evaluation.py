@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -122,8 +122,13 @@ async def baseline(rasa: Rasa, data: TrainingData, messages: Sequence[Labelled],
             answers = await client.raw([(one.text, one.language) for one in part])
             if answers is None:
                 raise OperatorError("the model to compare with does not answer")
-            found += [Result(one, _only_intent(answer)) for one, answer in zip(part, answers, strict=True)]
+            pairs = zip(part, answers, strict=True)
+            found += [Result(_only_asking_intent(one), _only_intent(answer)) for one, answer in pairs]
     return found
+
+
+def _only_asking_intent(message: Labelled) -> Labelled:
+    return replace(message, service=None, aspect=None)
 
 
 def _only_intent(answer: dict[str, Any]) -> Understanding:

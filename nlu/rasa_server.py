@@ -46,9 +46,9 @@ class Rasa:
 
     def collect(self, content: CityContent, content_dir: Path, config: str = "config.yml") -> TrainingData:
         """What a model of this city is made of now. Errors: OperatorError."""
-        components = sorted((self.project / "components").glob("*.py"))
-        code = hashlib.sha256(b"".join(path.read_bytes() for path in components)).hexdigest()
         pipeline = (self.project / config).read_text(encoding="utf-8")
+        own = sorted((self.project / "components").glob("*.py")) if "components." in pipeline else []
+        code = hashlib.sha256(b"".join(path.read_bytes() for path in own)).hexdigest()
         return TrainingData.collect(content, content_dir, pipeline, code)
 
     def check(self) -> None:

@@ -46,6 +46,7 @@ class Installation:
             "FOYER_MASTER_KEY_FILE": str(self.home / "master.key"),
             "FOYER_PORT": str(self.port),
             "FOYER_PUBLIC_URL": self.url,
+            "FOYER_NLU": "words",
             "PYTHONPATH": str(ROOT),
         }
         with open(self.log, "ab") as log:

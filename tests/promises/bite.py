@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.promises.run import Verdict, judge
 from tests.promises.table import ROOT, Row
 
-LINKED = (".venv", ".tools", "node_modules", "web/node_modules")
+LINKED = (".venv", ".tools", "node_modules", "web/node_modules", "nlu/rasa/.venv")
 BUILT = "web/dist"
 
 
