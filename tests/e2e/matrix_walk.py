@@ -97,7 +97,7 @@ class MatrixWalk:
 
     async def arrives(self) -> None:
         await self.citizen.press(self.ar("menu.here"))
-        await self.citizen.offered(self.ar("queue.leave"))
+        await self.citizen.position(self.ar("queue.leave"))
 
     async def writes_while_waiting(self) -> None:
         await self.citizen.say(CITIZEN_SAID[3])

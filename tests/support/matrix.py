@@ -15,7 +15,7 @@ from tests.support.app import ROOT
 from tests.support.postgres import die_with_parent
 
 CLIENT = ROOT / "tests" / "support" / "matrix_citizen"
-PATIENCE = 45
+PATIENCE = 120
 POLL = "org.matrix.msc3381.poll.start"
 TEXT = "org.matrix.msc1767.text"
 
