@@ -51,6 +51,7 @@ async def test_the_whole_path(app: App, telegram: Telegram, database_url: str, p
 async def test_the_plug_is_pulled_at_every_step_of_one_walk(
     app: App, telegram: Telegram, database_url: str, promise: Promise
 ) -> None:
+    telegram.patience = 150  # eight processes start anew on the way to the first answer
     traps = {name: list(steps) for name, steps in TRAPS.items()}
     async with walking(app, telegram, database_url, traps) as walk:
         await walk.whole()

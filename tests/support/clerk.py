@@ -79,7 +79,15 @@ class Clerk:
         return value
 
     async def sit(self) -> None:
-        """Keep the desk open until cancelled."""
+        """Keep the desk open until cancelled; like the page it comes back when the server was gone."""
+        while True:
+            with contextlib.suppress(OSError, websockets.WebSocketException, TimeoutError):
+                await self._sit()
+            done = asyncio.Event()
+            asyncio.get_running_loop().call_later(0.1, done.set)
+            await done.wait()
+
+    async def _sit(self) -> None:
         cookies = "; ".join(f"{one.name}={one.value}" for one in self.http.cookies.jar)
         address = f"{self.url.replace('http', 'ws', 1)}/desk/live"
         async with websockets.connect(address, additional_headers={"Cookie": cookies}) as line:

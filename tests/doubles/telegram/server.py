@@ -30,7 +30,6 @@ MISSING = (
 )
 SAYS = ("sendMessage", "sendDocument")
 CARRIED = "foyer-double:"
-PATIENCE = 30
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,8 @@ class Telegram:
     """Every update is delivered twice in the same answer."""
     uploads: dict[str, bytes] = field(default_factory=dict)
     polls: int = 0
+    patience: float = 30
+    """Seconds that somebody waits for an answer."""
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
     _session: aiohttp.ClientSession | None = None
 
@@ -88,9 +89,9 @@ class Telegram:
         identity: int = await self.emulator.enqueue_update(update, token=TOKEN)
         return identity
 
-    async def until(self, there: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    async def until(self, there: Callable[[], Any]) -> Any:
         """What `there` returns, once it is something. Errors: TimeoutError."""
-        async with self._news, asyncio.timeout(seconds):
+        async with self._news, asyncio.timeout(self.patience):
             return await self._news.wait_for(there)
 
     # -- what the bot does -------------------------------------------------------------------------
