@@ -35,6 +35,12 @@ LINKS: Mapping[str, Callable[[Errand], str]] = {
     "change": lambda errand: f"{errand.path}/change",
     "more slots": lambda errand: f"{errand.path}/change?page=1",
     "cancel": lambda errand: f"{errand.path}/cancel",
+    "pay": lambda errand: errand.pay,
+    "pay in a language": lambda errand: f"{errand.pay}?lang=ar",
+    "pay code": lambda errand: f"{errand.pay}/code",
+    "back from the vendor": lambda errand: f"{errand.pay}?back=1",
+    "paid": lambda errand: errand.paid,
+    "receipt": lambda errand: f"{errand.paid}/receipt",
 }
 
 
@@ -248,7 +254,7 @@ async def crawl(house: CitizenHouse, errand: Errand, visitor: str | None, browse
 async def test_a_crawler_changes_nothing_and_the_link_still_works(
     house: CitizenHouse, promise: Promise
 ) -> None:
-    errand = await house.errand(channel="telegram", mail="amira@example.org")
+    errand = await house.errand(channel="telegram", mail="amira@example.org", fees=True)
     before = await digests(house.database)
     seen = await crawl(house, errand, None, None) + await crawl(house, errand, "x" * 43, "y" * 43)
     promise.figure(len(seen), f"fetches of {len(LINKS)} kinds of link")
@@ -256,11 +262,12 @@ async def test_a_crawler_changes_nothing_and_the_link_still_works(
     assert max(seen) < 500
     async with house.browser() as person:
         assert "1001" in (await person.post(f"{errand.path}/open")).text  # bound at once: nobody came first
+        assert "13.00" in (await person.get(errand.pay)).text
 
 
 @pytest.mark.promise("links.prefetch")
 async def test_a_preview_in_the_persons_own_browser_changes_nothing_either(house: CitizenHouse) -> None:
-    errand = await house.errand(mail="amira@example.org")
+    errand = await house.errand(mail="amira@example.org", fees=True)
     before = await digests(house.database)
     assert set(await crawl(house, errand, errand.visitor, None)) <= {200, 405}
     assert await digests(house.database) == before
@@ -269,4 +276,6 @@ async def test_a_preview_in_the_persons_own_browser_changes_nothing_either(house
         (start, *_) = re.findall(r'value="(\d{8}T\d{4}Z)"', (await person.get(f"{errand.path}/change")).text)
         assert 'role="status"' in (await person.post(f"{errand.path}/change", data={"start": start})).text
         assert 'role="status"' in (await person.post(f"{errand.path}/cancel")).text
+        assert "<svg" in (await person.get(errand.pay)).text
+        assert "13.00" in (await person.get(f"{errand.paid}/receipt")).text
         assert (await person.get("/")).status_code == 200

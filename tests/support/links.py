@@ -21,7 +21,7 @@ from bots.web import routes as chat
 from bots.web.limits import Bucket
 from bots.web.thread import Threads
 from conversation.links import Links
-from conversation.models import Case, Outbox
+from conversation.models import Case, Conversation, Outbox
 from conversation.reply import Body
 from conversation.service import Conversations
 from foundation.clock import Clock
@@ -34,7 +34,13 @@ from foundation.i18n import Catalogue
 from foundation.live import Hub
 from foundation.settings import ROOT, Settings
 from foundation.web import Assets, Pages, install
+from pages.citizen import pay
 from pages.citizen import routes as citizen
+from payments.jobs import Settlement
+from payments.service import Fees, Wish
+from payments.transfer import TransferProvider
+from people.models import Staff
+from people.service import People
 from tests.support.booking import add_lane, no_effects
 from tests.support.factory import SampleCity
 
@@ -46,12 +52,17 @@ ZONE = "Asia/Manila"
 
 @dataclass(frozen=True)
 class Errand:
-    """A booked appointment: `path` is its link, `visitor` the cookie of the person's chat browser, if any."""
+    """A booked appointment: `path` is its link, `visitor` the cookie of the person's chat browser, if any.
+
+    `pay` is the link of an open fee, `paid` that of a paid one, if there are fees.
+    """
 
     case_id: uuid.UUID
     appointment_id: uuid.UUID
     path: str
     visitor: str | None
+    pay: str = ""
+    paid: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,7 @@ class CitizenHouse:
     booking: Booking
     notices: Notices
     links: Links
+    fees: Fees
     app: FastAPI
 
     @asynccontextmanager
@@ -81,9 +93,15 @@ class CitizenHouse:
             yield client
 
     async def errand(
-        self, *, channel: str = "web", mail: str | None = None, language: str = "en", book: bool = True
+        self,
+        *,
+        channel: str = "web",
+        mail: str | None = None,
+        language: str = "en",
+        book: bool = True,
+        fees: bool = False,
     ) -> Errand:
-        """A person on `channel` with a case, a booked appointment and, if given, a mailbox."""
+        """A person on `channel` with a case, a booked appointment and, if wanted, a mailbox and two fees."""
         visitor = secrets.token_urlsafe(32)
         async with self.database.city(self.city.id) as session:
             address = await self.conversations.address(
@@ -100,12 +118,24 @@ class CitizenHouse:
                 )
             appointment = await self._booked(session, case) if book else None
             path = await self.conversations.case_path(session, case)
+            paid, pay = await self._fees(session, case, thread) if fees else ("", "")
         return Errand(
             case.id,
             appointment.id if appointment else uuid.UUID(int=0),
             path,
             visitor if channel == "web" else None,
+            pay,
+            paid,
         )
+
+    async def _fees(self, session: AsyncSession, case: Case, thread: Conversation) -> tuple[str, str]:
+        """The links of a fee that is paid and of one that is not."""
+        clerk = await session.get_one(Staff, self.city.clerk.id)
+        case.holder_id = clerk.id
+        paid = await self.fees.request(session, case, thread, clerk, Wish("first-fee"))
+        await self.fees.received(session, paid, clerk)
+        pay = await self.fees.request(session, case, thread, clerk, Wish("second-fee"))
+        return await self.fees.path(session, paid), await self.fees.path(session, pay)
 
     async def _booked(self, session: AsyncSession, case: Case) -> Appointment:
         (slot, *_) = await self.booking.offer(session, case.office_id, SERVICE, zone=ZONE)
@@ -142,20 +172,24 @@ async def citizen_house(
     events = Events(Subscriptions(handlers=dict.fromkeys(KINDS, (notices.mail,))), no_effects)
     booking = Booking(ContentRules(CONTENT), clock, events)
     links = Links(conversations)
+    transfer = TransferProvider()
+    fees = Fees(conversations, People(clock), clock, events, CONTENT, {transfer.name: transfer}, no_effects)
     pages = _pages(settings, CONTENT, dist)
     there = citizen.AppointmentPages(database, pages, city.id, links, booking, notices, calendars, CONTENT)
     app = FastAPI()
     app.include_router(citizen.router(there))
+    settlement = Settlement(database, fees, clock)
+    app.include_router(pay.router(pay.PayPages(database, pages, city.id, links, fees, settlement)))
     app.include_router(chat.router(_chat(database, pages, conversations, city, clock)))
     install(app, pages)
     async with database.city(city.id) as session:
         await add_lane(session, city.office)
-    return CitizenHouse(city, database, conversations, booking, notices, links, app)
+    return CitizenHouse(city, database, conversations, booking, notices, links, fees, app)
 
 
 def _pages(settings: Settings, content: CityContent, dist: Path) -> Pages:
     (dist / "assets").mkdir(parents=True)
-    entries = ("src/styles/base.css", "src/chat/main.ts")
+    entries = ("src/styles/base.css", "src/chat/main.ts", "src/pay/main.ts")
     (dist / "manifest.json").write_text(
         "{" + ",".join(f'"{name}": {{"file": "assets/x.css", "src": "{name}"}}' for name in entries) + "}"
     )
