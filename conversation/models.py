@@ -130,8 +130,8 @@ class Message(PersonalRow, Base):
 
 
 class File(PersonalRow, Base):
-    """A file that came with a message. `about` is {"name", "media_type", "size", "key"}; what is in it lies in
-    the file store under this id, sealed with that key."""
+    """A file that came with a message. `about` is {"name", "media_type", "size", "sha256"}; what is in it lies in
+    the file store (foundation/files.py) under this id."""
 
     __tablename__ = "file"
 

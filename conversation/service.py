@@ -554,6 +554,19 @@ class Conversations:
         """Show in the thread what was sent."""
         await self._write(session, conversation, row.author, body, row.language, staff_id=row.staff_id)
 
+    async def write(
+        self,
+        session: AsyncSession,
+        conversation: Conversation,
+        author: str,
+        body: Body,
+        language: str,
+        *,
+        staff_id: uuid.UUID | None = None,
+    ) -> Message:
+        """Show something in the thread that no channel has to carry (a file, say)."""
+        return await self._write(session, conversation, author, body, language, staff_id=staff_id)
+
     async def _write(
         self,
         session: AsyncSession,

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import logging
+import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ DIST = ROOT / "web" / "dist"
 IMMUTABLE = "public, max-age=31536000, immutable"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_BODY = 1 << 20
+LARGEST_UPLOAD = 20 << 20
+FILE_PATH = re.compile(r"/files/[0-9a-f-]{36}$")
 
 Names = Mapping[str, tuple[str, ...]]
 
@@ -331,7 +334,7 @@ class Guard:
 
         try:
             self._check(scope)
-            await self.app(scope, self._limited(receive), send_guarded)
+            await self.app(scope, self._limited(receive, self._most(scope)), send_guarded)
         except FoyerError as error:
             await self._tell(scope, receive, send_guarded, error, started=bool(status))
         except Exception as error:
@@ -353,9 +356,15 @@ class Guard:
     def _check(self, scope: Scope) -> None:
         if scope["method"] not in SAFE_METHODS and not self._is_own_origin(scope):
             raise WrongOrigin
-        length = Headers(scope=scope).get("content-length", "0")
-        if not length.isdigit() or int(length) > self.max_body:
-            raise TooLarge(limit=self.max_body // 1024)
+        length, most = Headers(scope=scope).get("content-length", "0"), self._most(scope)
+        if not length.isdigit() or int(length) > most:
+            raise TooLarge(limit=most // 1024)
+
+    def _most(self, scope: Scope) -> int:
+        """Bytes that a request may bring: more where a file is put, and only there."""
+        return (
+            LARGEST_UPLOAD if scope["method"] == "PUT" and FILE_PATH.search(scope["path"]) else self.max_body
+        )
 
     def _is_own_origin(self, scope: Scope) -> bool:
         headers = Headers(scope=scope)
@@ -370,15 +379,15 @@ class Guard:
             allowed.add(f"{scheme}://{headers.get('host', '')}".lower())
         return origin.lower() in allowed
 
-    def _limited(self, receive: Receive) -> Receive:
+    def _limited(self, receive: Receive, most: int) -> Receive:
         taken = 0
 
         async def receive_limited() -> Message:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > self.max_body:
-                raise TooLarge(limit=self.max_body // 1024)
+            if taken > most:
+                raise TooLarge(limit=most // 1024)
             return message
 
         return receive_limited

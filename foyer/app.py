@@ -23,13 +23,16 @@ from foundation.live import Hub
 from foundation.web import DIST, Assets, Names, Pages, install
 from foyer.wiring import House
 from pages.citizen import call as citizen_call
+from pages.citizen import files as citizen_files
 from pages.citizen import legal, pay
 from pages.citizen import routes as citizen
 from pages.desk import call as desk_call
 from pages.desk import fees as desk_fees
+from pages.desk import files as desk_files
 from pages.desk import routes as desk
 from pages.desk.views import Views
 from payments import routes as webhooks
+from web_call.media import Echoes
 
 logger = logging.getLogger(__name__)
 
@@ -57,12 +60,16 @@ async def create_app(house: House) -> FastAPI:
     app.include_router(chat.router(_chat(house, hub, pages, city_id)))
     appointments = _appointments(house, pages, city_id)
     app.include_router(citizen.router(appointments))
-    app.include_router(citizen_call.router(_call(house, hub, appointments)))
+    calls = _call(house, hub, appointments)
+    app.include_router(citizen_call.router(calls))
+    app.include_router(citizen_files.router(calls))
     app.include_router(pay.router(_pay(house, pages, city_id)))
     app.include_router(legal.router(pages, house.content))
     at_desk = _desk(house, hub, pages, city_id)
     app.include_router(desk.router(at_desk))
-    app.include_router(desk_call.router(desk_call.DeskCalls(at_desk, house.calls, house.turn())))
+    desk_calls = desk_call.DeskCalls(at_desk, house.calls, house.turn(), house.files)
+    app.include_router(desk_call.router(desk_calls))
+    app.include_router(desk_files.router(desk_calls))
     app.include_router(desk_fees.router(desk_fees.DeskFees(at_desk, house.fees)))
     hooks = webhooks.Webhooks(house.database, house.fees.providers, house.clock, house.fees.defer, city_id)
     app.include_router(webhooks.router(hooks))
@@ -126,6 +133,8 @@ def _call(house: House, hub: Hub, appointments: citizen.AppointmentPages) -> cit
         escalation=house.escalation,
         calls=house.calls,
         turn=house.turn(),
+        files=house.files,
+        echoes=Echoes(),
         appointments=appointments,
     )
 
@@ -149,6 +158,7 @@ def _desk(house: House, hub: Hub, pages: Pages, city_id: uuid.UUID) -> desk.Desk
         booking=house.booking,
         content=house.content,
         clock=house.clock,
+        files=house.files,
     )
     return desk.Desk(
         database=house.database,

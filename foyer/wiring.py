@@ -32,6 +32,7 @@ from foundation.crypto import Vault
 from foundation.db import Database
 from foundation.errors import OperatorError
 from foundation.events import Events, Subscriptions
+from foundation.files import DatabaseFiles
 from foundation.i18n import Catalogue, Filled, Sayable, Text
 from foundation.settings import Settings
 from nlu.service import NluService
@@ -43,6 +44,7 @@ from payments.stripe import StripeProvider
 from payments.transfer import TransferProvider
 from people.models import City, Office
 from people.service import People
+from web_call.files import CaseFiles
 from web_call.ice import Turn
 from web_call.service import Calls
 
@@ -65,6 +67,7 @@ class House:
     escalation: Escalation
     fees: Fees
     calls: Calls
+    files: CaseFiles
     channels: Mapping[str, Channel]
 
     def settlement(self) -> Settlement:
@@ -178,6 +181,7 @@ def build(settings: Settings, database_url: str, *, clock: Clock | None = None) 
         escalation=escalation,
         fees=Fees(conversations, people, clock, events, city, _providers(settings), jobs.defer),
         calls=calls,
+        files=CaseFiles(conversations, DatabaseFiles(vault)),
         channels=_channels(settings, city, catalogue, clock),
     )
 
@@ -203,7 +207,10 @@ def _providers(settings: Settings) -> dict[str, Provider]:
     """The ways to pay, the usual one first: a vendor where its keys are set, and always the transfer."""
     providers: list[Provider] = [TransferProvider()]
     if settings.stripe_key and settings.stripe_webhook_secret:
-        key, secret = settings.stripe_key.get_secret_value(), settings.stripe_webhook_secret.get_secret_value()
+        key, secret = (
+            settings.stripe_key.get_secret_value(),
+            settings.stripe_webhook_secret.get_secret_value(),
+        )
         providers.insert(0, StripeProvider(key, secret, base=settings.stripe_api))
     return {provider.name: provider for provider in providers}
 

@@ -15,6 +15,7 @@ MODELS = (
     "escalation.models",
     "foundation.crypto",
     "foundation.events",
+    "foundation.files",
     "foundation.live",
     "payments.models",
     "people.models",

@@ -21,9 +21,12 @@ from foundation.i18n import direction
 from foundation.web import Pages
 from pages.citizen.routes import ROOM, AppointmentPages, Browser, Visitor
 from people.models import Staff
+from web_call.files import CaseFiles
 from web_call.ice import Turn
+from web_call.media import Echoes
 from web_call.service import CITIZEN, Calls, call_stream
 from web_call.signalling import NOT_ALLOWED, Line
+from web_call.transfer import file_json
 
 Json = dict[str, Any]
 TEXTS = ("call.", "file.", "error.", "chat.place", "chat.minutes")
@@ -37,6 +40,10 @@ class NotYourBrowser(FoyerError):
 
     status = 403
     key = "error.not_allowed"
+
+
+class Offer(BaseModel):
+    sdp: str = Field(min_length=1, max_length=60_000)
 
 
 class Said(BaseModel):
@@ -58,6 +65,8 @@ class CallPages:
     escalation: Escalation
     calls: Calls
     turn: Turn
+    files: CaseFiles
+    echoes: Echoes
     appointments: AppointmentPages
 
     @property
@@ -90,8 +99,11 @@ class CallPages:
             "place": {"position": place.position, "minutes": place.minutes} if place else None,
         }
 
-    async def thread(self, session: AsyncSession, case: Case) -> list[Json]:
+    async def thread(self, session: AsyncSession, case: Case, token: str) -> list[Json]:
+        """The newest messages with their files."""
         threads = [thread.id for thread in await self.conversations.threads_of(session, case)]
+        messages = (await self.conversations.thread(session, threads))[-NEWEST:]
+        files = await self.files.by_message(session, [one.id for one in messages])
         return [
             {
                 "id": str(one.id),
@@ -100,8 +112,9 @@ class CallPages:
                 "at": one.at.isoformat(),
                 "lang": one.language,
                 "dir": direction(one.language),
+                "files": [file_json(file, f"/a/{token}/files/{file.id}") for file in files.get(one.id, ())],
             }
-            for one in (await self.conversations.thread(session, threads))[-NEWEST:]
+            for one in messages
         ]
 
     async def say(self, session: AsyncSession, case: Case, said: Said) -> None:
@@ -178,7 +191,7 @@ def _acts(routes: APIRouter, there: CallPages) -> None:
     async def thread(token: str, browser: Browser = None, visitor: Visitor = None) -> Json:
         async with there.database.city(there.city_id) as session:
             case = await there.own(session, token, Visit(browser, visitor))
-            return {"messages": await there.thread(session, case)}
+            return {"messages": await there.thread(session, case, token)}
 
     @routes.post("/messages", name="call_say", status_code=202)
     async def say(token: str, said: Said, browser: Browser = None, visitor: Visitor = None) -> Json:
@@ -194,3 +207,10 @@ def _acts(routes: APIRouter, there: CallPages) -> None:
             case = await there.own(session, token, Visit(browser, visitor))
             call = await there.calls.of_case(session, case.id)
             return there.turn.configuration(call.id if call else case.id, CITIZEN)
+
+    @routes.post("/echo", name="call_echo")
+    async def echo(token: str, offer: Offer, browser: Browser = None, visitor: Visitor = None) -> Json:
+        """For who cannot meet the relay: the server answers the browser itself, for some seconds."""
+        async with there.database.city(there.city_id) as session:
+            await there.own(session, token, Visit(browser, visitor))
+        return {"sdp": await there.echoes.answer(offer.sdp)}

@@ -16,6 +16,7 @@ from foundation.errors import FoyerError, NotFound, SignInNeeded
 from pages.desk.routes import At, Desk
 from people.models import Staff
 from people.service import COOKIE, require_role
+from web_call.files import CaseFiles
 from web_call.ice import Turn
 from web_call.service import CLERK, Calls, call_stream
 from web_call.signalling import NOT_ALLOWED, Line
@@ -30,6 +31,7 @@ class DeskCalls:
     desk: Desk
     calls: Calls
     turn: Turn
+    files: CaseFiles
 
     async def held(self, session: AsyncSession, staff: Staff, case_id: uuid.UUID) -> Case:
         """A case this clerk holds. Errors: NotFound, NotTheHolder."""

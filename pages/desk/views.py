@@ -25,6 +25,8 @@ from foundation.content import CityContent, Service
 from foundation.errors import NotFound
 from people.models import Office, Staff
 from people.service import People
+from web_call.files import CaseFile, CaseFiles
+from web_call.transfer import file_json
 
 MOST_UNHELD = 50
 
@@ -41,6 +43,7 @@ class Views:
     booking: Booking
     content: CityContent
     clock: Clock
+    files: CaseFiles
 
     async def overview(self, session: AsyncSession, staff: Staff, language: str) -> Json:
         """Everything on the desk but the open case. `seq` is read first: what changes later is told after it."""
@@ -82,8 +85,11 @@ class Views:
         threads = [thread.id for thread in await self.conversations.threads_of(session, case)]
         messages = await self._messages(session, case, threads)
         names = await self._names(session, messages)
+        files = await self.files.by_message(session, [one.id for one in messages])
         return {
-            "messages": [_message(one, names) for one in messages],
+            "messages": [
+                {**_message(one, names), "files": _files(case, files.get(one.id, ()))} for one in messages
+            ],
             "pending": await self._pending(session, threads) if case.state == "open" else [],
         }
 
@@ -315,6 +321,10 @@ def _message(one: ShownMessage, names: dict[uuid.UUID, str]) -> Json:
         "attachments": [attachment.name for attachment in one.body.attachments],
         "at": one.at.isoformat(),
     }
+
+
+def _files(case: Case, files: Iterable[CaseFile]) -> list[Json]:
+    return [file_json(one, f"/desk/api/cases/{case.id}/files/{one.id}") for one in files]
 
 
 def _state(appointment: Appointment, case: Case, waits: bool) -> str:

@@ -14,6 +14,7 @@ from foundation import content
 from foundation.clock import FixedClock
 from foundation.crypto import Vault
 from foundation.db import Database
+from foundation.files import DatabaseFiles
 from foundation.live import Hub
 from foundation.settings import ROOT, Settings
 from foundation.web import Assets, Pages, install
@@ -22,6 +23,7 @@ from pages.desk.views import Views
 from people.models import Audit
 from tests.support.desk import Bureau, sample_bureau
 from tests.support.factory import Factory, SampleCity
+from web_call.files import CaseFiles
 
 LANGUAGES = ("de", "en", "tr", "ar")
 OWN = "ein-eigenes-passwort"
@@ -100,6 +102,7 @@ def served(
         escalation.booking,
         content.load(ROOT / "content", "heidelberg"),
         clock,
+        CaseFiles(escalation.conversations, DatabaseFiles(escalation.conversations.vault)),
     )
     app = FastAPI()
     app.include_router(

@@ -1,8 +1,10 @@
 """Both sides of a call in real browsers: from the first word to pictures that are decoded at both ends."""
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from playwright.async_api import Page, expect
@@ -80,6 +82,10 @@ async def _breath() -> None:
     await ended.wait()
 
 
+def _decoded(enough: int, seen: dict[str, Any]) -> bool:
+    return bool(seen["decoded"] >= enough)
+
+
 @dataclass
 class Sides:
     """A citizen's phone and a clerk's desk, on the way into a call."""
@@ -104,7 +110,9 @@ class Sides:
 
     async def wait_for_clerk(self, language: str = "ar") -> None:
         """From the menu into the waiting room, and on to the call page."""
-        person = self.citizen.locator(".choices button").get_by_text(TEXTS("menu.person", language), exact=True)
+        person = self.citizen.locator(".choices button").get_by_text(
+            TEXTS("menu.person", language), exact=True
+        )
         await person.click(timeout=PATIENCE)
         await self.citizen.locator(".place .to-call").click(timeout=PATIENCE)
         await expect(self.citizen.locator("#call .place")).to_be_visible(timeout=PATIENCE)
@@ -125,16 +133,31 @@ class Sides:
     async def connected(self, seconds: float = 20) -> None:
         """Both browsers have met, with or without pictures."""
         for page in (self.citizen, self.clerk):
-            await until(lambda page=page: statistics(page), lambda seen: "connected" in seen["states"], seconds)  # type: ignore[misc]  # the default binds the page
+            await until(partial(statistics, page), lambda seen: "connected" in seen["states"], seconds)
 
     async def pictures(self, seconds: float = 20, more: int = 10) -> dict[str, dict[str, Any]]:
         """Wait until each side has decoded `more` new frames; both sides' statistics."""
         found = {}
         for name, page in (("citizen", self.citizen), ("clerk", self.clerk)):
-            before = (await statistics(page))["decoded"]
-            found[name] = await until(
-                lambda page=page: statistics(page),  # type: ignore[misc]  # the default binds the page
-                lambda seen, before=before: seen["decoded"] >= before + more,  # type: ignore[misc]  # the same
-                seconds,
-            )
+            enough = (await statistics(page))["decoded"] + more
+            found[name] = await until(partial(statistics, page), partial(_decoded, enough), seconds)
         return found
+
+    async def send_file(self, page: Page, name: str, media_type: str, data: bytes) -> str:
+        """Send a file from one side; the checksum that this side is shown once it is kept."""
+        before = await page.locator("[data-sha256]").count()
+        await page.locator("input[type=file]").set_input_files(
+            {"name": name, "mimeType": media_type, "buffer": data}
+        )
+        shown = page.locator("[data-sha256]").nth(before)
+        await expect(shown).to_be_attached(timeout=PATIENCE)
+        return (await shown.text_content() or "").strip()
+
+    async def fetch_file(self, page: Page, number: int) -> tuple[str, str]:
+        """Download the file of that number as this side sees it: the checksum shown, and that of the bytes."""
+        shown = page.locator("[data-sha256]").nth(number)
+        await expect(shown).to_be_attached(timeout=PATIENCE)
+        url = await page.locator("a[data-file]").nth(number).get_attribute("href")
+        answer = await page.request.get(f"{url}")
+        assert answer.ok, answer.status
+        return (await shown.text_content() or "").strip(), hashlib.sha256(await answer.body()).hexdigest()

@@ -1,4 +1,4 @@
-"""A case's call, and the short-lived signals on the way to it."""
+"""A case's call, the short-lived signals on the way to it, and what is in files."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -56,3 +56,21 @@ def upgrade() -> None:
     )
     for column in ("call_id", "city_id", "delete_after"):
         op.create_index(op.f(f"ix_call_signal_{column}"), "call_signal", [column], unique=False)
+    op.create_table(
+        "file_content",
+        sa.Column("file_id", sa.UUID(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("delete_after", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("city_id", sa.UUID(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["city_id"], ["city.id"], name=op.f("fk_file_content_city_id_city"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["file_id"], ["file.id"], name=op.f("fk_file_content_file_id_file"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("file_id", name=op.f("pk_file_content")),
+    )
+    # What is sealed cannot be packed; trying would only cost time.
+    op.execute("ALTER TABLE file_content ALTER COLUMN content SET STORAGE EXTERNAL")
+    for column in ("city_id", "delete_after"):
+        op.create_index(op.f(f"ix_file_content_{column}"), "file_content", [column], unique=False)

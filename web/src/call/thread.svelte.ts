@@ -1,5 +1,6 @@
 /** The thread beside the call: the same one as in the messenger. What is typed is kept until the server has it. */
 import { api, ApiError, newId } from '../lib/api';
+import type { SentFile } from './uploads.svelte';
 
 export interface Message {
   id: string;
@@ -8,6 +9,7 @@ export interface Message {
   at: string;
   lang: string;
   dir: 'ltr' | 'rtl';
+  files: SentFile[];
 }
 
 interface Unsent {

@@ -1,5 +1,7 @@
 /** What /desk/api answers; see pages/desk/views.py. Instants are ISO 8601 in UTC. */
 
+import type { SentFile } from '../call/uploads.svelte';
+
 export interface Listed {
   case_id: string;
   number: number;
@@ -53,6 +55,7 @@ export interface Message {
   choices: string[];
   links: string[];
   attachments: string[];
+  files: SentFile[];
   at: string;
 }
 
