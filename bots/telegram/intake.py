@@ -18,7 +18,7 @@ from foundation.i18n import Text
 
 logger = logging.getLogger(__name__)
 
-UPDATES = ("message", "edited_message", "callback_query", "my_chat_member")
+UPDATES = ["message", "edited_message", "callback_query", "my_chat_member"]
 """What we ask Telegram for."""
 TOO_LARGE = "too_large"
 TRIES = 2

@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
+import warnings
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 from telegram import Bot, Update
 from telegram.error import Conflict, InvalidToken, TelegramError
+from telegram.warnings import PTBUserWarning
 
 from bots.telegram.channel import POLL_SECONDS
 from bots.telegram.intake import UPDATES, Intake
@@ -41,19 +43,31 @@ class Poll:
         await self._patiently(self._introduce)
         offset: int | None = None
         while True:
-            updates = await self._patiently(partial(self._fetch, offset))
-            if updates:
+            found = await self._patiently(partial(self._fetch, offset))
+            if found:
                 reached("poll.fetched")
-                await self._take_all(updates)
-                offset = updates[-1].update_id + 1
+                await self._take_all([update for raw in found if (update := self._read(raw))])
+                offset = int(found[-1]["update_id"]) + 1
 
     async def _introduce(self) -> None:
         # What is already waiting at Telegram is kept: people wrote it.
         await self.bot.delete_webhook(drop_pending_updates=False)
         await introduce(self.bot, self.intake.conversations.catalogue, self.languages)
 
-    async def _fetch(self, offset: int | None) -> Sequence[Update]:
-        return await self.bot.get_updates(offset=offset, timeout=POLL_SECONDS, allowed_updates=UPDATES)
+    async def _fetch(self, offset: int | None) -> list[dict[str, Any]]:
+        """Raw updates: `Bot.get_updates` would fail for all of them if it could not read one."""
+        wishes = {"offset": offset, "timeout": POLL_SECONDS, "allowed_updates": UPDATES}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PTBUserWarning)
+            found: list[dict[str, Any]] = await self.bot.do_api_request("getUpdates", wishes)
+        return found
+
+    def _read(self, raw: dict[str, Any]) -> Update | None:
+        try:
+            return Update.de_json(raw, self.bot)
+        except Exception as error:
+            logger.error("telegram: update %s cannot be read: %s", raw.get("update_id"), where(error))
+            return None
 
     async def _take_all(self, updates: Sequence[Update]) -> None:
         """Each chat's updates in order; a large file in one chat does not hold up the others."""
