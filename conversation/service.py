@@ -12,14 +12,15 @@ from typing import Any
 from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from conversation.models import Address, Case, Conversation, Inbox, Message, Outbox, Person, Window
+from conversation.models import Address, Case, Conversation, File, Inbox, Message, Outbox, Person, Window
 from conversation.ports import Inbound
-from conversation.reply import Body, Choice, Page, Reply, compose
+from conversation.reply import Attachment, Body, Choice, Page, Reply, compose
 from foundation import live
 from foundation.clock import Clock
 from foundation.crypto import Vault
 from foundation.db import new_id
 from foundation.errors import NotFound
+from foundation.files import DatabaseFiles
 from foundation.i18n import Catalogue, Text
 
 KEEP_OPEN = timedelta(days=180)
@@ -85,11 +86,41 @@ class Conversations:
         if inbound.kind == "choice":
             inbound = await self._named(session, conversation, inbound)
         message = None
-        if inbound.kind in ("text", "choice"):
+        if inbound.kind in ("text", "choice", "file"):
             body = Body(text=inbound.text)
             message = await self._write(session, conversation, "citizen", body, address.language)
+            for file in inbound.files:
+                await self._keep_file(session, conversation, message, file)
         await self._to_inbox(session, conversation, inbound, message)
         return Received(fresh=True, conversation_id=conversation.id)
+
+    async def _keep_file(
+        self, session: AsyncSession, conversation: Conversation, message: Message, file: Attachment
+    ) -> None:
+        """Keep a file that came with a message, sealed like the message itself."""
+        file_id = new_id()
+        digest = hashlib.sha256(file.data).hexdigest()
+        about = {"name": file.name, "media_type": file.media_type, "size": len(file.data), "sha256": digest}
+        place, key_id = f"file.about:{file_id}", conversation.key_id
+        session.add(
+            File(
+                id=file_id,
+                city_id=conversation.city_id,
+                message_id=message.id,
+                about=await self.vault.seal(session, key_id, place, about),
+                at=message.at,
+                delete_after=message.delete_after,
+            )
+        )
+        await session.flush()
+        await DatabaseFiles(self.vault).put(
+            session,
+            file_id,
+            file.data,
+            city_id=conversation.city_id,
+            key_id=key_id,
+            delete_after=message.delete_after,
+        )
 
     async def _named(self, session: AsyncSession, conversation: Conversation, inbound: Inbound) -> Inbound:
         """A pressed choice with its id and its label; the label counts as typed where the message is unknown."""

@@ -34,6 +34,7 @@ AT_ONCE = asyncio.Semaphore(2)
 """Rebuilding takes a core and memory; more than this at a time would starve the talks."""
 
 PDF, JPEG, PNG, WEBP = "application/pdf", "image/jpeg", "image/png", "image/webp"
+LONGEST_NAME = 120
 SUFFIXES = {PDF: ".pdf", JPEG: ".jpg", PNG: ".png"}
 
 
@@ -83,6 +84,13 @@ class Clean:
     @property
     def sha256(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
+
+
+def named(name: str, media_type: str) -> str:
+    """A name that no file system or header stumbles on, with the ending of what it is now."""
+    bare = "".join(one for one in name if one.isprintable() and one not in '/\\:*?"<>|').strip(" .")
+    stem = bare.rpartition(".")[0] or bare or "file"
+    return stem[:LONGEST_NAME] + SUFFIXES[media_type]
 
 
 async def taken_in(parts: AsyncIterator[bytes]) -> bytes:

@@ -11,12 +11,11 @@ from conversation.models import Case, Conversation, File, Message
 from conversation.reply import OFFICE_LANGUAGE, Body, Link, Page, Reply
 from conversation.service import Conversations
 from foundation.errors import Invalid, NotFound
-from foundation.files import SUFFIXES, Clean, FileStore
+from foundation.files import Clean, FileStore, named
 from foundation.i18n import Text
 from people.models import Staff
 from web_call.service import call_page
 
-LONGEST_NAME = 120
 WEB = "web"
 
 
@@ -57,7 +56,7 @@ class CaseFiles:
             return known[0]
         if await session.get(File, file_id) is not None:
             raise Invalid(field="id")
-        name = _named(name, clean.media_type)
+        name = named(name, clean.media_type)
         message = await self._message(session, case, thread, file_id, name, staff)
         about = {
             "name": name,
@@ -150,10 +149,3 @@ class CaseFiles:
         page: Page = await call_page(session, self.conversations, case)
         reply = Reply((Text("file.waiting"),), pages=(page,))
         await self.conversations.say(session, thread, reply, key=f"file:{file_id}", author="system")
-
-
-def _named(name: str, media_type: str) -> str:
-    """A name that no file system or header stumbles on, with the ending of what it is now."""
-    bare = "".join(one for one in name if one.isprintable() and one not in '/\\:*?"<>|').strip(" .")
-    stem = bare.rpartition(".")[0] or bare or "file"
-    return stem[:LONGEST_NAME] + SUFFIXES[media_type]

@@ -9,6 +9,7 @@ from telegram.constants import ChatType
 from telegram.error import TelegramError
 
 from bots.telegram.translate import LARGEST_FILE, NAME, file_of, to_inbound
+from conversation.incoming import REFUSED, sifted
 from conversation.ports import Inbound
 from conversation.reply import OFFICE_LANGUAGE, Attachment
 from conversation.service import Conversations
@@ -20,7 +21,6 @@ logger = logging.getLogger(__name__)
 
 UPDATES = ["message", "edited_message", "callback_query", "my_chat_member"]
 """What we ask Telegram for."""
-TOO_LARGE = "too_large"
 TRIES = 2
 
 
@@ -46,7 +46,7 @@ class Intake:
             return await self._leave(chat)
         inbound = to_inbound(update, self.bot_id)
         if inbound is not None:
-            inbound = await self._with_file(inbound, update.effective_message)
+            inbound = await sifted(await self._with_file(inbound, update.effective_message))
             async with self.database.city(self.city_id) as session:
                 await self.conversations.receive(session, self.city_id, inbound)
             reached("inbox.stored")
@@ -58,7 +58,7 @@ class Intake:
         if sent is None:
             return inbound
         if sent.size > LARGEST_FILE:
-            return replace(inbound, kind=TOO_LARGE)
+            return replace(inbound, kind=REFUSED)
         for _ in range(TRIES):
             try:
                 file = await self.bot.get_file(sent.file_id)
@@ -67,14 +67,14 @@ class Intake:
                 logger.warning("telegram: a file did not come (%s)", type(error).__name__)
             else:
                 return replace(inbound, files=(Attachment(sent.name, sent.media_type, content),))
-        return replace(inbound, kind=TOO_LARGE)
+        return replace(inbound, kind=REFUSED)
 
     async def _acknowledge(self, update: Update, inbound: Inbound) -> None:
         """Stop the button's clock; take a paper out of the chat. Neither is worth losing an update for."""
         try:
             if update.callback_query is not None:
                 await self.bot.answer_callback_query(update.callback_query.id)
-            if inbound.kind in ("file", TOO_LARGE) and update.effective_message is not None:
+            if inbound.kind in ("file", REFUSED) and update.effective_message is not None:
                 await self.bot.delete_message(int(inbound.address), update.effective_message.message_id)
         except TelegramError as error:
             logger.info("telegram: a courtesy failed (%s)", type(error).__name__)

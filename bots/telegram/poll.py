@@ -37,6 +37,7 @@ class Poll:
     bot: Bot
     intake: Intake
     languages: Sequence[str]
+    seconds: int = POLL_SECONDS
 
     async def run(self) -> None:
         """Until cancelled. Errors: OperatorError where the token is refused."""
@@ -56,7 +57,7 @@ class Poll:
 
     async def _fetch(self, offset: int | None) -> list[dict[str, Any]]:
         """Raw updates: `Bot.get_updates` would fail for all of them if it could not read one."""
-        wishes = {"offset": offset, "timeout": POLL_SECONDS, "allowed_updates": UPDATES}
+        wishes = {"offset": offset, "timeout": self.seconds, "allowed_updates": UPDATES}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PTBUserWarning)
             found: list[dict[str, Any]] = await self.bot.do_api_request("getUpdates", wishes)

@@ -2,14 +2,17 @@
 
 import asyncio
 import base64
+import io
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import pikepdf
 import pytest
 from fastapi import FastAPI
+from PIL import Image
 from sqlalchemy import func, select
 from telegram import Update
 
@@ -20,10 +23,11 @@ from bots.telegram.poll import Poll
 from bots.telegram.presence import introduce
 from bots.telegram.routes import PATH, Webhook, router
 from bots.telegram.translate import length, render, split, to_inbound
-from conversation.models import Address, Inbox, Message, Outbox
+from conversation.models import Address, File, Inbox, Message, Outbox
 from conversation.ports import Blocked, Outgoing, RetryLater
 from conversation.reply import Attachment, Body, Choice, Link, Option, Reply
 from foundation.errors import OperatorError
+from foundation.files import DatabaseFiles
 from foundation.i18n import Verbatim
 from foundation.settings import Settings
 from tests.doubles.telegram.api import judge
@@ -32,6 +36,23 @@ from tests.support.talk import Office
 from tests.support.telegram import Person
 
 SECRET = "s" * 40
+
+
+def _paper() -> bytes:
+    out = io.BytesIO()
+    with pikepdf.new() as pdf:
+        pdf.add_blank_page()
+        pdf.save(out)
+    return out.getvalue()
+
+
+def _picture() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(out, "JPEG")
+    return out.getvalue()
+
+
+PAPER, JPEG = _paper(), _picture()
 ICS = Attachment(
     "appointment.ics", "text/calendar; charset=utf-8; method=PUBLISH", b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n"
 )
@@ -61,6 +82,19 @@ class Telegraphist:
 
     async def outgoing(self, body: Body, chat: int = 1, key: str = "") -> Outgoing:
         return Outgoing(key or secrets.token_hex(8), str(chat), "bot", "en", body, 1)
+
+    async def files(self) -> list[tuple[str, bytes]]:
+        """Name and content of what is kept, oldest first."""
+        vault = self.office.house.conversations.vault
+        async with self.office.house.database.city(self.office.city_id) as session:
+            rows = await session.scalars(select(File).join(Message).order_by(Message.seq))
+            return [
+                (
+                    (await vault.open(session, f"file.about:{row.id}", row.about))["name"],
+                    await DatabaseFiles(vault).get(session, row.id),
+                )
+                for row in rows
+            ]
 
     async def rows(self, query: Any) -> list[Any]:
         async with self.office.house.database.city(self.office.city_id) as session:
@@ -168,17 +202,26 @@ async def test_what_cannot_be_read_gets_a_polite_answer(desk: Telegraphist, pers
 
 async def test_a_paper_is_kept_sealed_and_taken_out_of_the_chat(desk: Telegraphist, person: Person) -> None:
     await begin(desk, person)
-    await person.send_document("Mietvertrag.pdf", "application/pdf", b"%PDF-1.7 secret")
+    await person.send_document("Mietvertrag.pdf", "application/pdf", PAPER)
     await desk.work()
     assert person.shown[-1].text == desk.office.house.catalogue("talk.file_kept", "en")
-    await person.send_photo(b"\xff\xd8 picture", "my contract")
+    await person.send_photo(JPEG, "my contract")
     await desk.work()
     assert person.shown[-1].text == desk.office.house.catalogue("talk.file_kept_again", "en")
     gone = [one for one in desk.telegram.requests if one.method == "deleteMessage"]
     assert [one.fields["message_id"] for one in gone] == ["2", "3"]
+    kept = await desk.files()
+    assert [(name, data[:4]) for name, data in kept] == [
+        ("Mietvertrag.pdf", b"%PDF"),
+        ("photo.jpg", JPEG[:4]),
+    ]
     await person.send_document("film.mov", "video/quicktime", b"", size=30 * 1024 * 1024)
     await desk.work()
     assert person.shown[-1].text == desk.office.house.catalogue("talk.file_too_large", "en")
+    await person.send_document("game.exe", "application/pdf", b"MZ not a paper")
+    await desk.work()
+    assert person.shown[-1].text == desk.office.house.catalogue("talk.file_too_large", "en")
+    assert len(await desk.files()) == 2
 
 
 async def test_blocked_and_unblocked(desk: Telegraphist, person: Person) -> None:
@@ -398,7 +441,7 @@ def test_other_updates_are_nothing() -> None:
 async def test_one_update_that_cannot_be_read_holds_up_nobody(
     desk: Telegraphist, person: Person, telegram: Telegram
 ) -> None:
-    poll = Poll(desk.bot, desk.intake, ("de", "en"))
+    poll = Poll(desk.bot, desk.intake, ("de", "en"), seconds=0)
     broken = {"poll_answer": {"poll_id": "1", "user": {"nonsense": True}}}
     await telegram.deliver(broken)
     await person.say("hello")
