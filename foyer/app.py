@@ -32,7 +32,7 @@ from pages.desk import files as desk_files
 from pages.desk import routes as desk
 from pages.desk.views import Views
 from payments import routes as webhooks
-from web_call.media import Echoes
+from web_call.echo import Echoes
 
 logger = logging.getLogger(__name__)
 

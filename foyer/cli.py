@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     add("serve", serve, "Serve the pages; any number of these may run.")
     add("worker", worker, "Answer, deliver and run jobs; any number of these may run.")
     add("seed", seed, "Bring the database in line with the city's content.")
+    add("turn-config", turn_config, "Print a configuration for coturn, the relay of calls.")
     add("version", version, "Print the version.")
 
     bot = commands.add_parser("bot", help="Channels with a process of their own.").add_subparsers(
@@ -226,6 +227,14 @@ def restore(settings: Settings, chosen: argparse.Namespace) -> None:
     say(f"{chosen.file} is restored; start Foyer with: foyer run")
 
 
+def turn_config(settings: Settings, _: argparse.Namespace) -> None:
+    from web_call.ice import coturn_configuration
+
+    secret = settings.turn_secret.get_secret_value() if settings.turn_secret else ""
+    urls = [url.strip() for url in settings.turn_urls.split(",") if url.strip()]
+    print(coturn_configuration(urls, secret, settings.public_url), end="")
+
+
 def version(_settings: Settings, _: argparse.Namespace) -> None:
     print(metadata.version("foyer"))
 
@@ -256,7 +265,7 @@ def _die_with_supervisor() -> None:
 
 def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for name in ("httpx", "alembic", "procrastinate", "uvicorn"):
+    for name in ("httpx", "pikepdf", "aioice", "alembic", "procrastinate", "uvicorn"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

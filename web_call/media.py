@@ -5,34 +5,19 @@ encryption would end. An echo lives for seconds, and only a few at a time.
 """
 
 import asyncio
-import contextlib
 import logging
-from dataclasses import dataclass, field
 from types import TracebackType
 
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.contrib.media import MediaBlackhole
 from aiortc.mediastreams import MediaStreamTrack
 
-from foundation.errors import FoyerError, TooMany, where
+from foundation.errors import where
+from web_call.echo import EchoRefused
 
 logger = logging.getLogger(__name__)
 
-LIVES = 20.0
-"""Seconds after which an echo ends by itself."""
-MOST = 3
 ANSWERS_WITHIN = 8.0
-
-
-class EchoBusy(TooMany):
-    key = "call.echo_busy"
-
-
-class EchoRefused(FoyerError):
-    """This offer cannot be answered."""
-
-    status = 422
-    key = "call.echo_refused"
 
 
 class Echo:
@@ -72,31 +57,3 @@ class Echo:
             self._connection.addTrack(track)
         else:
             self._sink.addTrack(track)
-
-
-@dataclass
-class Echoes:
-    """The running echoes of this process."""
-
-    _running: set[asyncio.Task[None]] = field(default_factory=set)
-
-    async def answer(self, offer: str) -> str:
-        """Answer one person's offer and end it after a while. Errors: EchoBusy, EchoRefused."""
-        if len(self._running) >= MOST:
-            raise EchoBusy
-        echo = Echo()
-        task = asyncio.create_task(self._end_later(echo), name="echo")
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        try:
-            return await echo.answer(offer)
-        except BaseException:
-            task.cancel()
-            raise
-
-    async def _end_later(self, echo: Echo) -> None:
-        try:
-            await asyncio.sleep(LIVES)
-        finally:
-            with contextlib.suppress(Exception):
-                await echo.close()

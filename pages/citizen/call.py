@@ -21,9 +21,9 @@ from foundation.i18n import direction
 from foundation.web import Pages
 from pages.citizen.routes import ROOM, AppointmentPages, Browser, Visitor
 from people.models import Staff
+from web_call.echo import Echoes
 from web_call.files import CaseFiles
 from web_call.ice import Turn
-from web_call.media import Echoes
 from web_call.service import CITIZEN, Calls, call_stream
 from web_call.signalling import NOT_ALLOWED, Line
 from web_call.transfer import file_json

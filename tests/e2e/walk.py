@@ -23,7 +23,7 @@ from foundation.i18n import Catalogue
 from tests.support.app import App, Process
 from tests.support.browser import DESKTOP, PHONE, Visitor, visiting
 
-PATIENCE = 45_000
+PATIENCE = 90_000
 CITIZEN_SAID = ("غيرت عنواني", "مانيلا", "amal@example.org", "عندي سؤال عن الشقة", "شكرا جزيلا")
 CLERK_SAID = "Guten Tag, ich sehe Ihre Unterlagen."
 
@@ -247,7 +247,11 @@ class Walk:
 
 @asynccontextmanager
 async def walking(
-    app: App, browser: Browser, database_url: str, traps: dict[str, list[str]] | None = None
+    app: App,
+    browser: Browser,
+    database_url: str,
+    traps: dict[str, list[str]] | None = None,
+    kind: type[Walk] = Walk,
 ) -> AsyncIterator[Walk]:
     """Both people with their browsers open, nothing done yet; the processes die in the `traps`."""
     from foundation import content
@@ -257,7 +261,7 @@ async def walking(
     database = Database(database_url)
     async with visiting(browser, app.url, PHONE) as person, visiting(browser, app.url, DESKTOP) as clerk:
         guardian = Guardian(app, traps or {})
-        walk = Walk(
+        walk = kind(
             app=app,
             database=database,
             catalogue=Catalogue.load(settings.content_dir),
