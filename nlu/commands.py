@@ -1,12 +1,15 @@
 """`foyer nlu …`: train, serve, parse. The command line itself is in foyer/cli.py."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,6 +30,8 @@ from nlu.understanding import Alternative, Understanding
 LOOK_AGAIN = 10.0
 """Seconds after which changed content is noticed."""
 _AT_ONCE = 64
+_AHEAD, _MOST_AHEAD = 0.3, 2000
+"""Seconds and lines that are read before the model's server is there."""
 _PATIENT = 120.0
 
 
@@ -164,25 +169,74 @@ async def parse_jsonl(settings: Settings, lines: Iterable[bytes], out: IO[str], 
     A line that is none of these is answered by `{"error": …}`. Uses the running server, else starts its own.
     """
     city = content.load(settings.content_dir, settings.city)
-    async with understanding(settings, city, say) as service:
-        await answer_lines(service, city, lines, out)
+    source = Source(lines)
+    soon = [text for line in await source.ahead() if (text := _text(line))]
+    async with understanding(settings, city, say, soon) as service:
+        await answer_lines(service, city, source, out)
 
 
-async def answer_lines(service: NluService, city: CityContent, lines: Iterable[bytes], out: IO[str]) -> None:
+class Source:
+    """Lines of a file or a pipe, read in a thread, and a little ahead of those who ask for them."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = iter(lines)
+        self._read: deque[bytes] = deque()
+        self._reading: asyncio.Future[list[bytes]] | None = None
+        self._ended = False
+
+    async def ahead(self) -> list[bytes]:
+        """What is there already, without waiting long for more."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_AHEAD):
+                while len(self._read) < _MOST_AHEAD and not self._ended:
+                    await self._more()
+        return list(self._read)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while self._read or not self._ended:
+            if not self._read:
+                await self._more()
+            if self._read:
+                yield self._read.popleft()
+
+    async def _more(self) -> None:
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(asyncio.to_thread(self._some))
+        found = await asyncio.shield(self._reading)
+        self._reading = None
+        self._read.extend(found)
+        self._ended = not found
+
+    def _some(self) -> list[bytes]:
+        return list(islice(self._lines, 1))
+
+
+async def answer_lines(service: NluService, city: CityContent, source: Source, out: IO[str]) -> None:
     """Answer each line as soon as it and all before it are understood, many at a time."""
     pending: asyncio.Queue[asyncio.Task[dict[str, Any]] | None] = asyncio.Queue(_AT_ONCE)
     writer = asyncio.create_task(_write(pending, out))
-    source = iter(lines)
-    while line := await asyncio.to_thread(next, source, b""):
+    async for line in source:
         if line.strip():
             await pending.put(asyncio.create_task(_answer(service, city, line)))
     await pending.put(None)
     await writer
 
 
+def _text(line: bytes) -> str:
+    try:
+        return _question(json.loads(line))[0]
+    except (ValueError, TypeError, RecursionError):
+        return ""
+
+
 @asynccontextmanager
-async def understanding(settings: Settings, city: CityContent, say: Say) -> AsyncIterator[NluService]:
-    """The house's own understanding with patience: by a running server, else by one started for as long as it takes."""
+async def understanding(
+    settings: Settings, city: CityContent, say: Say, soon: Sequence[str] = ()
+) -> AsyncIterator[NluService]:
+    """The house's own understanding with patience: by a running server, else by one started for as long as it takes.
+
+    `soon`: texts that will be asked first.
+    """
     place = Place.of(settings)
     warming = asyncio.create_task(asyncio.to_thread(_warmed, city))
     running = RasaClient(AnnouncedEndpoint(place.server), _PATIENT)
@@ -197,7 +251,7 @@ async def understanding(settings: Settings, city: CityContent, say: Say) -> Asyn
         return
     data = place.rasa.collect(city, settings.content_dir)
     model = await place.rasa.train(data, say)
-    async with place.rasa.serving(model, threads=os.cpu_count() or 1) as serving:
+    async with place.rasa.serving(model, threads=os.cpu_count() or 1, soon=soon) as serving:
         client = RasaClient(FixedEndpoint(serving.endpoint), _PATIENT)
         await _bring_index(place, client, city, data, model)
         yield _trained(await warming, place, client)

@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,28 +68,39 @@ class Rasa:
         config, examples = data.write(self.work / f"training-{os.getpid()}")
         target = config.parent / made.name
         say(f"training: {len(data.examples)} examples in {len(data.corpus)} languages …")
-        async with self._process(
-            "train.py", *map(_absolute, (config, examples, target)), calm=True
-        ) as process:
+        try:
+            await self._run_training((config, examples, target), say)
+            self.models.folder.mkdir(parents=True, exist_ok=True)
+            target.replace(made)
+        finally:
+            shutil.rmtree(config.parent, ignore_errors=True)
+        say("training: done")
+        return made
+
+    async def _run_training(self, files: tuple[Path, Path, Path], say: Say) -> None:
+        """`files`: config, examples, and the model to be made. Errors: OperatorError."""
+        async with self._process("train.py", *map(_absolute, files), calm=True) as process:
             async for told in _lines(process):
                 if "step" in told:
                     say(f"training: {told['step']} …")
                 elif "error" in told:
                     raise OperatorError(f"training failed: {told['error']}")
-            if await process.wait() or not target.is_file():
+            if await process.wait() or not files[2].is_file():
                 raise OperatorError(f"training failed; see {self._log('train')}")
-        self.models.folder.mkdir(parents=True, exist_ok=True)
-        target.replace(made)
-        shutil.rmtree(config.parent, ignore_errors=True)
-        say("training: done")
-        return made
 
     @asynccontextmanager
-    async def serving(self, model: Path, *, threads: int = 1) -> AsyncIterator["Serving"]:
-        """A server of one model, on loopback, with a fresh token. Errors: OperatorError."""
+    async def serving(
+        self, model: Path, *, threads: int = 1, soon: Sequence[str] = ()
+    ) -> AsyncIterator["Serving"]:
+        """A server of one model, on loopback, with a fresh token. Errors: OperatorError.
+
+        `soon`: texts that will be asked; their encoding begins while the server is still starting.
+        """
         self.check()
         token = secrets.token_urlsafe(32)
         async with self._process("serve.py", _absolute(model), token=token, threads=threads) as process:
+            if process.stdin is not None and soon:
+                process.stdin.write(json.dumps({"soon": list(soon)}).encode() + b"\n")
             port = await asyncio.wait_for(self._port(process), LONGEST_START)
             yield Serving(Endpoint(f"http://127.0.0.1:{port}", token), process)
 

@@ -25,7 +25,7 @@ Handler = Callable[..., Awaitable[Any]]
 
 
 def main(model: str, port: str = "0") -> None:
-    child.begin()
+    child.begin(_expect)
     token = os.environ.pop("FOYER_NLU_TOKEN")
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -38,6 +38,13 @@ def main(model: str, port: str = "0") -> None:
     app.register_listener(partial(_ready, listener.getsockname()[1]), "after_server_start")
     _add_routes(app, token)
     app.run(sock=listener, workers=1, access_log=False, motd=False)
+
+
+def _expect(told: Dict[str, Any]) -> None:
+    """`{"soon": [text, …]}` on standard input: these are encoded while TensorFlow is still being imported."""
+    from components.vectors import encoder
+
+    encoder().expect(told["soon"])
 
 
 async def _ready(port: int, app: Any, loop: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from foundation.content import load
 from foundation.content_models import CityContent
 from foundation.settings import ROOT
-from nlu.commands import answer_lines
+from nlu.commands import Source, answer_lines
 from nlu.service import NluService
 
 KEYS = ["text", "language", "intent", "service", "aspect", "confidence", "alternatives", "fallback"]
@@ -22,7 +22,7 @@ def city() -> CityContent:
 
 async def answered(city: CityContent, *lines: bytes) -> list[dict[str, Any]]:
     out = io.StringIO()
-    await answer_lines(NluService.from_content(city), city, [line + b"\n" for line in lines], out)
+    await answer_lines(NluService.from_content(city), city, Source(line + b"\n" for line in lines), out)
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 

@@ -135,9 +135,7 @@ class SentenceEncoder(DenseFeaturizer, GraphComponent):
 
     def process(self, messages: List[Message]) -> List[Message]:
         written = [message for message in messages if message.get(TEXT)]
-        if len(written) == 1:
-            self._set(written, encoder().one(written[0].get(TEXT))[None, :])
-        elif written:
+        if written:
             self._set(written, encoder().many([message.get(TEXT) for message in written]))
         return messages
 

