@@ -22,6 +22,7 @@ from tests.support.app import App
 from tests.support.browser import DESKTOP, PHONE, Visitor, running_browser, visiting
 from tests.support.factory import Factory, SampleCity, sample_city
 from tests.support.moments import MONDAY
+from tests.support.planted import leaks_by_mail, leaks_to_telegram
 from tests.support.postgres import Cluster, running_cluster
 from tests.support.smtp import Mailbox, running_smtp
 from tests.support.synapse import Synapse, running_synapse
@@ -119,6 +120,7 @@ def smtp() -> Iterator[Mailbox]:
     """A mail server that keeps all it is given."""
     with running_smtp() as mailbox:
         yield mailbox
+    assert leaks_by_mail(mailbox) == []
 
 
 @pytest.fixture
@@ -142,10 +144,11 @@ async def app(
 
 @pytest.fixture
 async def telegram() -> AsyncIterator[Telegram]:
-    """Telegram on the loopback. At the end it must have nothing to say against any request."""
+    """Telegram on the loopback. At the end it must have nothing to say against any request, and hold no secret."""
     async with running_telegram() as double:
         yield double
         assert double.violations == []
+        assert leaks_to_telegram(double) == []
 
 
 @pytest.fixture(scope="session")

@@ -18,14 +18,12 @@ from tests.e2e.walk import Guardian
 from tests.support.app import App
 from tests.support.citizen import Citizen, visiting_citizen
 from tests.support.clerk import Clerk, sitting_clerk
+from tests.support.planted import BORN, NAME, NOTE, STREET
 from tests.support.telegram import Person
 
-NAME, BORN, STREET = "Amal Haddadin-Quist", "17.03.1988", "Zwetschgenweg 93"
 WRITTEN = f"عندي سؤال، اسمي {NAME} ولدت في {BORN}"
 CLERK_SAID = f"Guten Tag {NAME}, geboren {BORN}: Ihre neue Anschrift {STREET} ist eingetragen."
-NOTE = f"Bitte bewahren Sie den Aufkleber auf, {NAME}."
-PAPER = b"%PDF-1.7 Mietvertrag Zwetschgenweg 93"
-PLANTED = (NAME, BORN, STREET, "Aufkleber", PAPER.decode(), "Zwetschgenweg")
+CLOSING = f"Bitte bewahren Sie alles auf, {NAME}: {NOTE}."
 
 
 def settings_of(telegram: Telegram) -> dict[str, str]:
@@ -90,8 +88,8 @@ class TelegramWalk:
                 await self._seen(clerk, case_id, "شكرا")
                 await self.person.say("ومن هنا أيضا")
                 await self._seen(clerk, case_id, "ومن هنا أيضا")
-                await self._again(lambda: clerk.close(case_id, note=NOTE))
-                await page.until(lambda one: NOTE in one["text"], "the summary")
+                await self._again(lambda: clerk.close(case_id, note=CLOSING))
+                await page.until(lambda one: CLOSING in one["text"], "the summary")
                 self.read = [message["text"] for message in page.messages]
             await self._told(said, 3)
 

@@ -3,10 +3,8 @@
 import asyncio
 import base64
 import io
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import httpx
 import pikepdf
@@ -17,23 +15,22 @@ from sqlalchemy import func, select
 from telegram import Update
 
 from bots.telegram.channel import TelegramChannel, open_bot
-from bots.telegram.intake import Intake
 from bots.telegram.limiter import Limiter
 from bots.telegram.poll import Poll
 from bots.telegram.presence import introduce
 from bots.telegram.routes import PATH, Webhook, router
 from bots.telegram.translate import length, render, split, to_inbound
-from conversation.models import Address, File, Inbox, Message, Outbox
-from conversation.ports import Blocked, Outgoing, RetryLater
+from conversation.models import Address, Inbox, Message, Outbox
+from conversation.ports import Blocked, RetryLater
 from conversation.reply import Attachment, Body, Choice, Link, Option, Reply
 from foundation.errors import OperatorError
-from foundation.files import DatabaseFiles
 from foundation.i18n import Verbatim
 from foundation.settings import Settings
 from tests.doubles.telegram.api import judge
 from tests.doubles.telegram.server import TOKEN, Telegram
 from tests.support.talk import Office
 from tests.support.telegram import Person
+from tests.support.telegraph import Telegraphist
 
 SECRET = "s" * 40
 
@@ -56,49 +53,6 @@ PAPER, JPEG = _paper(), _picture()
 ICS = Attachment(
     "appointment.ics", "text/calendar; charset=utf-8; method=PUBLISH", b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n"
 )
-
-
-class Telegraphist:
-    """The office with Telegram switched on, without processes: `work` takes and answers what has come."""
-
-    def __init__(self, office: Office, telegram: Telegram) -> None:
-        self.office, self.telegram = office, telegram
-        self.bot = open_bot(TOKEN, telegram.url)
-        self.channel = TelegramChannel(self.bot, Limiter(lambda: 0.0))
-        house = office.house
-        assert isinstance(house.channels, dict)
-        house.channels["telegram"] = self.channel
-        self.intake = Intake(self.bot, house.database, house.conversations, office.city_id)
-        self.offset: int | None = None
-
-    async def work(self) -> None:
-        """One poll without waiting, then every turn and delivery."""
-        updates = await self.bot.get_updates(offset=self.offset, timeout=0)
-        for update in updates:
-            await self.intake.take(update)
-            self.offset = update.update_id + 1
-        self.channel._limiter = Limiter(lambda: 0.0)  # a test does not wait for a second to pass
-        await self.office.work()
-
-    async def outgoing(self, body: Body, chat: int = 1, key: str = "") -> Outgoing:
-        return Outgoing(key or secrets.token_hex(8), str(chat), "bot", "en", body, 1)
-
-    async def files(self) -> list[tuple[str, bytes]]:
-        """Name and content of what is kept, oldest first."""
-        vault = self.office.house.conversations.vault
-        async with self.office.house.database.city(self.office.city_id) as session:
-            rows = await session.scalars(select(File).join(Message).order_by(Message.seq))
-            return [
-                (
-                    (await vault.open(session, f"file.about:{row.id}", row.about))["name"],
-                    await DatabaseFiles(vault).get(session, row.id),
-                )
-                for row in rows
-            ]
-
-    async def rows(self, query: Any) -> list[Any]:
-        async with self.office.house.database.city(self.office.city_id) as session:
-            return list(await session.scalars(query))
 
 
 @pytest.fixture
