@@ -8,8 +8,9 @@ import secrets
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -414,7 +415,7 @@ class Fees:
             token_hash=token_digest(token),
             requested_by=staff.id,
             requested_at=now,
-            expires_at=now + timedelta(days=self.content.city.payments.days),
+            expires_at=self._last_moment(now),
             delete_after=case.delete_after,
         )
         session.add(fee)
@@ -489,7 +490,7 @@ class Fees:
     async def _asking(self, session: AsyncSession, fee: Fee) -> Reply:
         parts = (
             Text("fee.request", amount=_money(fee), service=self.errand(fee)),
-            Text("fee.request_how", until=self._until(fee)),
+            Text("fee.request_how", until=self.last_day(fee)),
         )
         return Reply(parts, pages=(Page(Text("fee.open_page"), await self.path(session, fee)),))
 
@@ -593,8 +594,18 @@ class Fees:
         )
         return "\n".join(render(line, language) for line in lines)
 
-    def _until(self, fee: Fee) -> Moment:
-        return Moment(fee.expires_at, self.content.city.office.zone)
+    def last_day(self, fee: Fee) -> date:
+        """The last day to pay, by the office's calendar."""
+        return (fee.expires_at - timedelta(seconds=1)).astimezone(self._zone).date()
+
+    def _last_moment(self, now: datetime) -> datetime:
+        """The end of the last day, in UTC."""
+        day = now.astimezone(self._zone).date() + timedelta(days=self.content.city.payments.days + 1)
+        return datetime.combine(day, time(), self._zone).astimezone(UTC)
+
+    @property
+    def _zone(self) -> ZoneInfo:
+        return ZoneInfo(self.content.city.office.zone)
 
     async def _language(self, session: AsyncSession, fee: Fee) -> str:
         thread = await session.get(Conversation, fee.conversation_id) if fee.conversation_id else None

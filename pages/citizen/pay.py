@@ -142,7 +142,7 @@ class PayPages:
             "typed_amount": decimal_amount(fee.amount).replace(".", ","),
             "errand": self.fees.errand(fee),
             "reference": grouped(fee.reference),
-            "until": Text("pay.until", until=Moment(fee.expires_at, zone)),
+            "until": Text("pay.until", until=self.fees.last_day(fee)),
             "paid": Text("pay.paid", when=Moment(fee.settled_at, zone)) if fee.settled_at else None,
             "transfer": None if online else self.fees.transfer(fee),
             "iban": grouped(self.fees.content.city.payments.iban),
