@@ -1,7 +1,7 @@
 """A sample calendar for tests: weekdays 08:00–12:00 and 13:00–16:00 in Heidelberg, half an hour each."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -42,7 +42,7 @@ def gate(kind: str = "video", service: str = SERVICE) -> GateResult:
     return GateResult(service, kind)
 
 
-async def no_effects(session: AsyncSession, task: str, arguments: dict[str, Any]) -> None:
+async def no_effects(session: AsyncSession, task: str, arguments: Mapping[str, Any]) -> None:
     raise AssertionError(f"nobody subscribed, but {task} was deferred")
 
 
