@@ -11,6 +11,7 @@ from web_call.ports import MediaSession
 LIVES = 20.0
 """Seconds after which an echo ends by itself."""
 MOST = 3
+CLOSES_WITHIN = 3.0
 
 
 class EchoBusy(TooMany):
@@ -32,6 +33,8 @@ class Echoes:
 
     async def answer(self, offer: str) -> str:
         """Answer one person's offer and end it after a while. Errors: EchoBusy, EchoRefused."""
+        if "\nm=" not in offer:
+            raise EchoRefused  # it offers nothing
         if len(self._running) >= MOST:
             raise EchoBusy
         echo: MediaSession = (await asyncio.to_thread(importlib.import_module, "web_call.media")).Echo()
@@ -49,4 +52,11 @@ class Echoes:
             await asyncio.sleep(LIVES)
         finally:
             with contextlib.suppress(Exception):
-                await echo.close()
+                async with asyncio.timeout(CLOSES_WITHIN):
+                    await echo.close()
+
+    async def close(self) -> None:
+        """End them all."""
+        for task in tuple(self._running):
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
