@@ -34,7 +34,7 @@ async def matrix(house: House) -> None:
     if not house.settings.matrix_homeserver or user is None:
         raise OperatorError("Matrix is not switched on: set FOYER_MATRIX_HOMESERVER and FOYER_MATRIX_USER.")
     async with only_one(house, f"matrix {user}") as held:
-        bot, account = await _matrix_bot(house, user)
+        bot, account = await matrix_bot(house, user)
         try:
             async with Hub(house.database) as hub, asyncio.TaskGroup() as group:
                 group.create_task(_still_held(held), name="matrix lock")
@@ -65,7 +65,8 @@ async def telegram(house: House) -> None:
         await close_bot(bot)
 
 
-async def _matrix_bot(house: House, user: str) -> tuple[MatrixBot, Account]:
+async def matrix_bot(house: House, user: str) -> tuple[MatrixBot, Account]:
+    """The bot with all it works with, and the account as it was when an earlier life ended."""
     settings, city_id = house.settings, await house.city_id()
     store = settings.matrix_store or settings.data_dir / "matrix"
     client = MatrixClient(settings.matrix_homeserver or "", store, house.vault.passphrase("matrix store"))

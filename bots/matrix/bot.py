@@ -6,7 +6,7 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -26,6 +26,7 @@ from bots.matrix.client import (
     RoomEvent,
     RoomNews,
     SignedOut,
+    TooLarge,
 )
 from bots.matrix.inbound import NAME
 from bots.matrix.notes import Notes
@@ -212,7 +213,10 @@ class MatrixBot:
         await self.channel.close_poll(room_id, note, language)
 
     async def _with_file(self, found: Inbound, event: RoomEvent) -> Inbound:
-        data = await self.client.download(event.content, LARGEST_FILE)
+        try:
+            data = await self.client.download(event.content, LARGEST_FILE)
+        except TooLarge:
+            return replace(found, kind="too_large")
         return found if data is None else reading.with_file(found, event.content, data)
 
     async def _amend(self, room_id: str, event: RoomEvent, edit: reading.Edit) -> None:
@@ -304,7 +308,7 @@ class MatrixBot:
     async def _look_again(self, room_id: str) -> None:
         """A message key has come after its message."""
         self._blind.pop(room_id, None)
-        for event in await self.client.latest(room_id):
+        for event in await self.client.latest(room_id):  # what was heard already is known by its id
             await self._guarded(room_id, event)
 
     async def _notice(self, room_id: str, reply: Reply, key: str) -> None:
@@ -342,4 +346,4 @@ async def _harmless(errand: Coroutine[Any, Any, None]) -> None:
 
 
 def _named(error: BaseException) -> str:
-    return type(error).__name__ if isinstance(error, MatrixError) else where(error)
+    return f"{type(error).__name__} {error}".strip() if isinstance(error, MatrixError) else where(error)

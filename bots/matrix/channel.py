@@ -33,6 +33,8 @@ class MatrixChannel:
     async def send(self, outgoing: Outgoing) -> str | None:
         """Send all parts of a message; the id of its poll, or else of its text."""
         room_id = outgoing.address
+        if not self._client.settled:
+            raise RetryLater(1)
         if room_id not in self._client.rooms:
             raise Blocked
         if not self._client.encrypted(room_id):

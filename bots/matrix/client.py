@@ -31,11 +31,7 @@ SIGNED_KEY = "signed_curve25519"
 WAIT = 30_000
 """Milliseconds that the server may hold a sync when there is no news."""
 REQUEST_TIMEOUT = 60.0
-FILTER: Json = {
-    "presence": {"types": []},
-    "account_data": {"types": []},
-    "room": {"timeline": {"limit": 100}, "ephemeral": {"types": []}, "account_data": {"types": []}},
-}
+NOTHING: Json = {"types": []}
 WITHHELD = ("m.room_key.withheld", "org.matrix.room_key.withheld")
 
 
@@ -65,6 +61,10 @@ class SignedOut(MatrixError):
 
 class Forbidden(MatrixError):
     """Not allowed, or not there (any more)."""
+
+
+class TooLarge(MatrixError):
+    """A file of more bytes than we take."""
 
 
 class Refused(MatrixError):
@@ -129,10 +129,10 @@ class MatrixClient:
     """One signed-in device of the office's account. Not shared between processes.
 
     `homeserver` is its address, `store` the directory of the encryption keys, `passphrase` what they are
-    encrypted with.
+    encrypted with, `page` how many events a room brings at most with one answer.
     """
 
-    def __init__(self, homeserver: str, store: Path, passphrase: str) -> None:
+    def __init__(self, homeserver: str, store: Path, passphrase: str, *, page: int = 100) -> None:
         for name in ("nio", "peewee"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self._homeserver = homeserver.rstrip("/")
@@ -140,8 +140,10 @@ class MatrixClient:
         self._passphrase = passphrase
         self._keys = asyncio.Lock()
         self._device_name = "Foyer"
+        self._page = page
         self._nio: _Client
         self._signed_in = False
+        self._settled = False
 
     # -- the account -------------------------------------------------------------------------------
 
@@ -149,7 +151,7 @@ class MatrixClient:
         """Use the account's device, or sign in and let `account` know the new one. Errors: OperatorError."""
         if self._signed_in:
             await self._nio.close()
-        self._nio, self._signed_in = self._make(account.user_id), True
+        self._nio, self._signed_in, self._settled = self._make(account.user_id), True, False
         if account.token and account.device and self._has_store(account):
             self._nio.restore_login(account.user_id, account.device, account.token)
             return
@@ -260,10 +262,15 @@ class MatrixClient:
         self._nio.next_batch = None
         timeout = 0 if whole else WAIT
         answer = await self._guarded(
-            self._nio.sync(timeout, sync_filter=FILTER, since=since, full_state=whole or None)
+            self._nio.sync(timeout, sync_filter=self._filter(), since=since, full_state=whole or None)
         )
         _check(answer)
+        self._settled = self._settled or whole
         return self._batch(answer, since)
+
+    def _filter(self) -> Json:
+        rooms = {"timeline": {"limit": self._page}, "ephemeral": NOTHING, "account_data": NOTHING}
+        return {"presence": NOTHING, "account_data": NOTHING, "room": rooms}
 
     def _batch(self, answer: Any, since: str | None) -> Batch:
         rooms = tuple(
@@ -308,7 +315,7 @@ class MatrixClient:
         """A page of a room's events before `start`, newest first, and where the next page starts."""
         answer = await self._guarded(
             self._nio.room_messages(
-                room_id, start=start, end=until, direction=nio.MessageDirection.back, limit=100
+                room_id, start=start, end=until, direction=nio.MessageDirection.back, limit=self._page
             )
         )
         _check(answer)
@@ -316,7 +323,7 @@ class MatrixClient:
 
     async def latest(self, room_id: str) -> list[RoomEvent]:
         """A room's last hundred events, oldest first, decrypted as far as keys are known now."""
-        answer = await self._guarded(self._nio.room_messages(room_id, limit=100))
+        answer = await self._guarded(self._nio.room_messages(room_id, limit=self._page))
         _check(answer)
         return [_event(event) for event in reversed(answer.chunk)]
 
@@ -335,6 +342,11 @@ class MatrixClient:
     @property
     def user_id(self) -> str:
         return str(self._nio.user_id)
+
+    @property
+    def settled(self) -> bool:
+        """Whether `rooms` is the truth: after each sign-in it takes a sync to know them."""
+        return self._settled
 
     @property
     def rooms(self) -> frozenset[str]:
@@ -385,22 +397,24 @@ class MatrixClient:
         return {"url": answer["content_uri"], **keys}
 
     async def download(self, content: Json, most: int) -> bytes | None:
-        """The bytes of an attachment, decrypted; None if it is larger than `most` or cannot be opened."""
+        """The bytes of an attachment, decrypted; None if it is gone or cannot be opened. Errors: TooLarge."""
         file = content.get("file")
         parts = urlsplit(str((file or content).get("url")))
         path = f"/_matrix/client/v1/media/download/{quote(parts.netloc, safe='')}/{quote(parts.path.strip('/'), safe='')}"
         try:
             answer = await self._nio.send("GET", path, None, self._headers(), None, REQUEST_TIMEOUT)
             async with answer:
-                if answer.status != 200 or (answer.content_length or 0) > most:
+                if answer.status != 200:
                     return None
+                if (answer.content_length or 0) > most:
+                    raise TooLarge
                 raw: bytes = await answer.content.read(most + 1)
                 while len(raw) <= most and not answer.content.at_eof():
                     raw += await answer.content.read(most + 1 - len(raw))
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unreachable from error
         if len(raw) > most:
-            return None
+            raise TooLarge
         return _opened(raw, file) if file else raw
 
     async def typing(self, room_id: str, on: bool) -> None:

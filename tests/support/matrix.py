@@ -56,6 +56,10 @@ class MatrixCitizen:
         self.bot = bot
         self.room = (await self.do("room", invite=[bot], **wishes))["room"]
 
+    def mark(self) -> None:
+        """What comes from now on is what `until` looks at."""
+        self._asked = len(self.events)
+
     async def say(self, text: str, **more: Any) -> str:
         self._asked = len(self.events)
         event_id: str = (await self.do("text", room=self.room, text=text, **more))["id"]
@@ -90,7 +94,9 @@ class MatrixCitizen:
 
         def there() -> bool:
             found[:] = [
-                one for one in self.events[self._asked :] if one["sender"] == self.bot and wanted(one)
+                one
+                for one in self.events[self._asked :]
+                if one["sender"] == self.bot and one["room"] == self.room and wanted(one)
             ]
             return bool(found)
 

@@ -98,6 +98,10 @@ const doing = {
   async send({ room, type, content }) {
     return { id: (await client.sendEvent(room, type, content)).event_id };
   },
+  async send_plain({ room, type, content }) {
+    const path = `/rooms/${encodeURIComponent(room)}/send/${encodeURIComponent(type)}/${crypto.randomUUID()}`;
+    return { id: (await client.http.authedRequest("PUT", path, undefined, content)).event_id };
+  },
   async redact({ room, event }) {
     return { id: (await client.redactEvent(room, event)).event_id };
   },
