@@ -42,13 +42,14 @@ class Process:
     environment: dict[str, str]
     log: Path
     child: subprocess.Popen[bytes] | None = None
+    prefix: Sequence[str] = ()
 
     def start(self, extra: dict[str, str] | None = None) -> None:
         """Start it anew; `extra` settings hold for this life only."""
         assert self.child is None or self.child.poll() is not None, f"{self.name} runs already"
         with open(self.log, "ab") as log:
             self.child = subprocess.Popen(
-                [sys.executable, "-c", START, *self.arguments],
+                [*self.prefix, sys.executable, "-c", START, *self.arguments],
                 env={**self.environment, **(extra or {})},
                 cwd=self.log.parent,
                 stdin=subprocess.DEVNULL,

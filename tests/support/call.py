@@ -2,10 +2,11 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from playwright.async_api import Page, expect
 
@@ -13,6 +14,7 @@ from foundation.i18n import Catalogue
 from foundation.settings import ROOT
 from tests.support.browser import Visitor
 
+T = TypeVar("T")
 PATIENCE = 30_000
 TEXTS = Catalogue.load(ROOT / "content")
 
@@ -53,6 +55,8 @@ async () => {
 }
 """
 
+FETCHED = "async url => [...new Uint8Array(await (await fetch(url)).arrayBuffer())]"
+
 
 async def statistics(page: Page) -> dict[str, Any]:
     found: dict[str, Any] = await page.evaluate(STATISTICS)
@@ -70,15 +74,22 @@ async def until(
                 seen = await look()
                 if wanted(seen):
                     return seen
-                await _breath()
+                await elapsed(0.1)
     except TimeoutError:
         raise AssertionError(f"not within {seconds} s; last seen: {seen}") from None
 
 
-async def _breath() -> None:
-    """Between two looks at a browser, which cannot call us."""
+async def timed(work: Awaitable[T]) -> tuple[float, T]:
+    """How many seconds it took, and what came of it."""
+    start = time.monotonic()
+    result = await work
+    return time.monotonic() - start, result
+
+
+async def elapsed(seconds: float) -> None:
+    """Let time pass: how long something lasts is what is tested."""
     ended = asyncio.Event()
-    asyncio.get_running_loop().call_later(0.1, ended.set)
+    asyncio.get_running_loop().call_later(seconds, ended.set)
     await ended.wait()
 
 
@@ -158,6 +169,5 @@ class Sides:
         shown = page.locator("[data-sha256]").nth(number)
         await expect(shown).to_be_attached(timeout=PATIENCE)
         url = await page.locator("a[data-file]").nth(number).get_attribute("href")
-        answer = await page.request.get(f"{url}")
-        assert answer.ok, answer.status
-        return (await shown.text_content() or "").strip(), hashlib.sha256(await answer.body()).hexdigest()
+        data: list[int] = await page.evaluate(FETCHED, url)
+        return (await shown.text_content() or "").strip(), hashlib.sha256(bytes(data)).hexdigest()

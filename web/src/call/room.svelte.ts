@@ -28,7 +28,7 @@ export type Quality = 'good' | 'weak' | 'bad' | null;
 
 const PING_EVERY = 1500;
 const DEAD_AFTER = 5000;
-const CONNECTS_WITHIN = 10_000;
+const CONNECTS_WITHIN = 8_000;
 const PATIENCE = 3000;
 const FIRST_PATIENCE = 8000;
 const RESTART_EVERY = 5000;
