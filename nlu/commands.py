@@ -133,7 +133,7 @@ async def _offer(
     place: Place, serving: Serving, client: RasaClient, city: CityContent, data: TrainingData, model: Path
 ) -> None:
     await _bring_index(place, client, city, data, model)
-    serving.endpoint.announce(place.server)
+    serving.endpoint.announce(place.server, serving.process.pid)
 
 
 async def _bring_index(

@@ -31,13 +31,16 @@ class Endpoint:
     url: str
     token: str
 
-    def announce(self, path: Path, **more: str) -> None:
-        """Write it where other processes of this installation look for it; readable by their user only."""
+    def announce(self, path: Path, pid: int | None = None) -> None:
+        """Write it where other processes of this installation look for it; readable by their user only.
+
+        `pid` is the server's: once it has gone, its port may belong to anybody and hears nothing from us.
+        """
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = path.with_suffix(f".{os.getpid()}")
         descriptor = os.open(fresh, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            json.dump({"url": self.url, "token": self.token, **more}, file)
+            json.dump({"url": self.url, "token": self.token, "pid": pid}, file)
         fresh.replace(path)
 
 
@@ -54,14 +57,18 @@ class AnnouncedEndpoint:
     path: Path
     _seen: float = 0.0
     _found: Endpoint | None = None
+    _pid: int | None = None
 
     def look(self) -> Endpoint | None:
         try:
             changed = self.path.stat().st_mtime
             if changed != self._seen:
                 told = json.loads(self.path.read_text())
-                self._found, self._seen = Endpoint(told["url"], told["token"]), changed
-        except (OSError, ValueError, KeyError):
+                self._found, self._pid = Endpoint(told["url"], told["token"]), told.get("pid")
+                self._seen = changed
+            if self._pid is not None:
+                os.kill(self._pid, 0)
+        except (OSError, ValueError, KeyError, TypeError):
             return None
         return self._found
 

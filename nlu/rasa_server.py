@@ -26,6 +26,7 @@ Say = Callable[[str], None]
 LONGEST_START = 180.0
 """Seconds; importing TensorFlow alone takes ten on a quick machine."""
 _LINE = 1 << 20
+_TRAINING = "training-"
 _SECRETS = ("FOYER_MASTER_KEY", "DATABASE_URL", "FOYER_SMTP_URL")
 
 
@@ -65,7 +66,8 @@ class Rasa:
         if made.is_file():
             return made
         self.check()
-        config, examples = data.write(self.work / f"training-{os.getpid()}")
+        self._clear()
+        config, examples = data.write(self.work / f"{_TRAINING}{os.getpid()}")
         target = config.parent / made.name
         say(f"training: {len(data.examples)} examples in {len(data.corpus)} languages …")
         try:
@@ -76,6 +78,14 @@ class Rasa:
             shutil.rmtree(config.parent, ignore_errors=True)
         say("training: done")
         return made
+
+    def _clear(self) -> None:
+        """Remove what trainings left that were killed."""
+        for left in self.work.glob(f"{_TRAINING}*"):
+            try:
+                os.kill(int(left.name.removeprefix(_TRAINING)), 0)
+            except (OSError, ValueError):
+                shutil.rmtree(left, ignore_errors=True)
 
     async def _run_training(self, files: tuple[Path, Path, Path], say: Say) -> None:
         """`files`: config, examples, and the model to be made. Errors: OperatorError."""

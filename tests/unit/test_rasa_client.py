@@ -3,6 +3,9 @@
 import asyncio
 import base64
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -81,6 +84,12 @@ def test_an_announcement_is_for_its_user_only_and_read_anew(tmp_path: Path) -> N
     Endpoint("http://127.0.0.1:1", "first").announce(path)
     assert path.stat().st_mode & 0o077 == 0
     assert directory.look() == Endpoint("http://127.0.0.1:1", "first")
+    Endpoint("http://127.0.0.1:1", "second").announce(path, os.getpid())
+    assert directory.look() == Endpoint("http://127.0.0.1:1", "second")
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    Endpoint("http://127.0.0.1:1", "third").announce(path, gone.pid)
+    assert directory.look() is None
     path.unlink()
     assert directory.look() is None
     path.write_text(json.dumps({"url": 1}))
