@@ -11,7 +11,7 @@ run: ## Foyer on this machine: chat and desk on http://localhost:8080
 
 test: ## every quick test
 	@.ci/prepare test
-	@.venv/bin/pytest -q -m "not long"
+	@.venv/bin/pytest -q -n 2 --dist loadfile -m "not long"
 
 check: ## style, types, imports, pages, texts, one newest migration
 	@.ci/prepare test
