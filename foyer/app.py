@@ -1,7 +1,7 @@
 """The web application: pages, JSON endpoints and sockets, mounted on one FastAPI."""
 
 import asyncio
-import logging
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -9,7 +9,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy import text
-from telegram.error import TelegramError
 
 from booking.calendar import CalendarFiles
 from bots.telegram import routes as telegram_routes
@@ -33,8 +32,6 @@ from pages.desk import routes as desk
 from pages.desk.views import Views
 from payments import routes as webhooks
 from web_call.echo import Echoes
-
-logger = logging.getLogger(__name__)
 
 TEMPLATES = {"chat": chat.TEMPLATES, citizen.ROOM: citizen.TEMPLATES, "desk": desk.TEMPLATES}
 BROWSER_TEXTS: Names = {"chat": ("chat.",), "call": citizen_call.TEXTS, "desk": desk.TEXTS}
@@ -195,17 +192,14 @@ def _listening(hub: Hub, house: House, telegram: telegram_routes.Webhook | None)
 
 
 async def _register(house: House, telegram: telegram_routes.Webhook) -> None:
-    """Tell Telegram where we are, once this process listens; again and again until it has heard."""
-    pause = 0.1
+    """Tell Telegram where we are, once this process listens."""
     while True:
-        try:
+        with contextlib.suppress(OSError):
             _, writer = await asyncio.open_connection(house.settings.host, house.settings.port)
             writer.close()
-            return await telegram.register(house.settings.public_url, house.content.city.languages)
-        except (OSError, TelegramError) as error:
-            logger.warning("telegram: the webhook is not set yet (%s)", type(error).__name__)
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, 60.0)
+            break
+        await asyncio.sleep(0.1)
+    await telegram.register(house.settings.public_url, house.content.city.languages)
 
 
 def _add_health(app: FastAPI, house: House) -> None:

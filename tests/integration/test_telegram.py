@@ -320,6 +320,22 @@ async def test_the_webhook_takes_each_update_once_and_only_with_the_secret(
     ]
 
 
+async def test_telegram_is_told_where_we_are_until_it_has_heard(
+    desk: Telegraphist, telegram: Telegram
+) -> None:
+    telegram.down = True
+    telling = asyncio.create_task(
+        Webhook(desk.intake, SECRET).register("https://foyer.example.org", ("de", "en"))
+    )
+    await telegram.until(lambda: telegram.refused)
+    telegram.down = False
+    await telling
+    told = next(one for one in telegram.requests if one.method == "setWebhook")
+    assert told.fields["url"] == f"https://foyer.example.org{PATH}"
+    assert told.fields["secret_token"] == SECRET
+    assert "drop_pending_updates" not in told.fields or told.fields["drop_pending_updates"] == "false"
+
+
 @asynccontextmanager
 async def _calls(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app=app)

@@ -75,6 +75,7 @@ class Telegram:
     """Every update is delivered twice in the same answer."""
     uploads: dict[str, bytes] = field(default_factory=dict)
     polls: int = 0
+    refused: int = 0
     patience: float = 30
     """Seconds that somebody waits for an answer."""
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -101,6 +102,9 @@ class Telegram:
         method = request.match_info["method"]
         fields, files = await _read(request)
         if self.down:
+            async with self._news:
+                self.refused += 1
+                self._news.notify_all()
             return _refuse(502, "Bad Gateway")
         if request.match_info["token"] != TOKEN:
             return _refuse(401, "Unauthorized")
