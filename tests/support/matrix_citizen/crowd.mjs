@@ -25,6 +25,9 @@ async function arrive(url, user, password) {
   const login = await sdk.createClient({ baseUrl: url }).loginRequest({ type: "m.login.password", identifier, password });
   const client = sdk.createClient({ baseUrl: url, userId: login.user_id, deviceId: login.device_id, accessToken: login.access_token, logger });
   await client.initRustCrypto({ useIndexedDB: false });
+  await client.getCrypto().bootstrapCrossSigning({
+    authUploadDeviceSigningKeys: (make) => make({ type: "m.login.password", identifier, password }),
+  });
   client.getCrypto().setDeviceIsolationMode(new OnlySignedDevicesIsolationMode());
   const person = { client, read: 0, unreadable: 0 };
   client.on("Event.decrypted", (event) => {
