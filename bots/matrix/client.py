@@ -194,11 +194,9 @@ class MatrixClient:
         return (self._store / f"{account.user_id}_{account.device}.db").exists()
 
     async def publish_keys(self, identity: Identity, password: str | None) -> None:
-        """Make this device readable for everybody: its keys, a fallback key, and its signature by the account."""
+        """Make this device known to everybody: its keys, and its signature by the account."""
         if self._nio.should_upload_keys:
             _check(await self._guarded(self._nio.keys_upload()))
-        # A key that was uploaded by an earlier life may have been used up meanwhile.
-        await self._upload_fallback_key()
         await self._sign_device(identity, password)
 
     async def _sign_device(self, identity: Identity, password: str | None) -> None:
@@ -306,6 +304,7 @@ class MatrixClient:
             if self._nio.should_claim_keys:
                 _check(await self._guarded(self._nio.keys_claim(self._nio.get_users_for_key_claiming())))
             await self._guarded(self._nio.send_to_device_messages())
+            # Only after a sync has read what the old key was used for: the one before that is forgotten.
             if self._nio.unused_fallback is not None and SIGNED_KEY not in self._nio.unused_fallback:
                 await self._upload_fallback_key()
 

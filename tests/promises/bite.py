@@ -15,7 +15,14 @@ from pathlib import Path
 from tests.promises.run import Verdict, judge
 from tests.promises.table import ROOT, Row
 
-LINKED = (".venv", ".tools", "node_modules", "web/node_modules", "nlu/rasa/.venv")
+LINKED = (
+    ".venv",
+    ".tools",
+    "node_modules",
+    "web/node_modules",
+    "nlu/rasa/.venv",
+    "tests/support/matrix_citizen/node_modules",
+)
 BUILT = "web/dist"
 
 
