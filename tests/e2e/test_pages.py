@@ -12,8 +12,8 @@ from tests.support.browser import DESKTOP, PHONE, Visitor, visiting
 
 # A page that is new to the house is added here; "{case}" is the link of a booked case.
 ANYBODY = ("/imprint", "/privacy", "/accessibility", "/no-such-page", "/desk/sign-in")
-CITIZEN = ("/", "{case}", "{case}/change", "{case}/cancel", "{case}/code")
-STRANGER = ("{case}",)
+CITIZEN = ("/", "{case}", "{case}/change", "{case}/cancel", "{case}/code", "{case}/call")
+STRANGER = ("{case}", "{case}/call")
 CLERK = ("/desk", "/desk/password")
 
 SIDES = {"de": DESKTOP, "ar": {**PHONE, "locale": "ar"}}

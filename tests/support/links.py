@@ -24,17 +24,20 @@ from conversation.links import Links
 from conversation.models import Case, Conversation, Outbox
 from conversation.reply import Body
 from conversation.service import Conversations
+from escalation.service import Escalation
 from foundation.clock import Clock
 from foundation.content import load
 from foundation.content_models import CityContent
 from foundation.crypto import Vault
 from foundation.db import Database
 from foundation.events import Events, Subscriptions
+from foundation.files import DatabaseFiles, clean
 from foundation.i18n import Catalogue
 from foundation.live import Hub
 from foundation.settings import ROOT, Settings
 from foundation.web import Assets, Pages, install
-from pages.citizen import pay
+from pages.citizen import call, pay
+from pages.citizen import files as case_files
 from pages.citizen import routes as citizen
 from payments.jobs import Settlement
 from payments.service import Fees, Wish
@@ -42,7 +45,13 @@ from payments.transfer import TransferProvider
 from people.models import Staff
 from people.service import People
 from tests.support.booking import add_lane, no_effects
+from tests.support.desk import SampleFacts
 from tests.support.factory import SampleCity
+from tests.support.files import picture
+from web_call.echo import Echoes
+from web_call.files import CaseFiles
+from web_call.ice import Turn
+from web_call.service import Calls
 
 CONTENT = load(ROOT / "content", "heidelberg")
 CATALOGUE = Catalogue.load(ROOT / "content")
@@ -54,7 +63,7 @@ ZONE = "Asia/Manila"
 class Errand:
     """A booked appointment: `path` is its link, `visitor` the cookie of the person's chat browser, if any.
 
-    `pay` is the link of an open fee, `paid` that of a paid one, if there are fees.
+    `pay` is the link of an open fee, `paid` that of a paid one, `file_id` a file of the office, if there are fees.
     """
 
     case_id: uuid.UUID
@@ -63,6 +72,7 @@ class Errand:
     visitor: str | None
     pay: str = ""
     paid: str = ""
+    file_id: uuid.UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,7 @@ class CitizenHouse:
     notices: Notices
     links: Links
     fees: Fees
+    files: CaseFiles
     app: FastAPI
 
     @asynccontextmanager
@@ -118,6 +129,7 @@ class CitizenHouse:
                 )
             appointment = await self._booked(session, case) if book else None
             path = await self.conversations.case_path(session, case)
+            file_id = await self._file(session, case, thread) if fees else None
             paid, pay = await self._fees(session, case, thread) if fees else ("", "")
         return Errand(
             case.id,
@@ -126,6 +138,7 @@ class CitizenHouse:
             visitor if channel == "web" else None,
             pay,
             paid,
+            file_id,
         )
 
     async def _fees(self, session: AsyncSession, case: Case, thread: Conversation) -> tuple[str, str]:
@@ -136,6 +149,14 @@ class CitizenHouse:
         await self.fees.received(session, paid, clerk)
         pay = await self.fees.request(session, case, thread, clerk, Wish("second-fee"))
         return await self.fees.path(session, paid), await self.fees.path(session, pay)
+
+    async def _file(self, session: AsyncSession, case: Case, thread: Conversation) -> uuid.UUID:
+        """A file that the office has sent."""
+        clerk = await session.get_one(Staff, self.city.clerk.id)
+        made = clean(picture("PNG"))
+        return (
+            await self.files.take(session, case, thread, uuid.uuid4(), "Merkblatt.png", made, staff=clerk)
+        ).id
 
     async def _booked(self, session: AsyncSession, case: Case) -> Appointment:
         (slot, *_) = await self.booking.offer(session, case.office_id, SERVICE, zone=ZONE)
@@ -178,18 +199,46 @@ async def citizen_house(
     there = citizen.AppointmentPages(database, pages, city.id, links, booking, notices, calendars, CONTENT)
     app = FastAPI()
     app.include_router(citizen.router(there))
+    files = CaseFiles(conversations, DatabaseFiles(vault))
+    calls = _calls(there, conversations, booking, clock, events, files)
+    app.include_router(call.router(calls))
+    app.include_router(case_files.router(calls))
     settlement = Settlement(database, fees, clock)
     app.include_router(pay.router(pay.PayPages(database, pages, city.id, links, fees, settlement)))
     app.include_router(chat.router(_chat(database, pages, conversations, city, clock)))
     install(app, pages)
     async with database.city(city.id) as session:
         await add_lane(session, city.office)
-    return CitizenHouse(city, database, conversations, booking, notices, links, fees, app)
+    return CitizenHouse(city, database, conversations, booking, notices, links, fees, files, app)
+
+
+def _calls(
+    there: citizen.AppointmentPages,
+    conversations: Conversations,
+    booking: Booking,
+    clock: Clock,
+    events: Events,
+    files: CaseFiles,
+) -> call.CallPages:
+    escalation = Escalation(conversations, People(clock), booking, clock, events, SampleFacts())
+    return call.CallPages(
+        database=there.database,
+        hub=Hub(there.database),
+        pages=there.pages,
+        city_id=there.city_id,
+        links=there.links,
+        escalation=escalation,
+        calls=Calls(conversations, clock),
+        turn=Turn(),
+        files=files,
+        echoes=Echoes(),
+        appointments=there,
+    )
 
 
 def _pages(settings: Settings, content: CityContent, dist: Path) -> Pages:
     (dist / "assets").mkdir(parents=True)
-    entries = ("src/styles/base.css", "src/chat/main.ts", "src/pay/main.ts")
+    entries = ("src/styles/base.css", "src/chat/main.ts", "src/pay/main.ts", "src/call/main.ts")
     (dist / "manifest.json").write_text(
         "{" + ",".join(f'"{name}": {{"file": "assets/x.css", "src": "{name}"}}' for name in entries) + "}"
     )
@@ -198,7 +247,7 @@ def _pages(settings: Settings, content: CityContent, dist: Path) -> Pages:
         catalogue=CATALOGUE,
         languages=content.city.languages,
         templates={"citizen": citizen.TEMPLATES, "chat": chat.TEMPLATES},
-        names={"chat": ("chat.",)},
+        names={"chat": ("chat.",), "call": call.TEXTS},
         shared=lambda language: {
             "office_name": content.city.office.name[language],
             "city_name": content.city.names[language],
