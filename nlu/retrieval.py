@@ -61,7 +61,8 @@ class ServiceIndex:
 
     def near(self, message: Vector) -> tuple[Ranked, ...]:
         """All services, nearest first, each with its similarity (cosine, -1 … 1)."""
-        cosines = self.vectors @ message
+        # Not `@`: its threads wait for one another by spinning, which takes longer than the sum itself.
+        cosines = np.einsum("ij,j->i", self.vectors, message)
         best = (Ranked(name, _vote(cosines[rows])) for name, rows in self._rows.items())
         return tuple(sorted(best, key=lambda one: -one.confidence))
 

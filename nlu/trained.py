@@ -5,7 +5,7 @@ stands there literally, the name counts; where both agree, the confidence rises.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -92,7 +92,8 @@ def combined(
     agreed = exact and literal.intent == first.name
     confidence = (1 + first.confidence) / 2 if agreed else first.confidence
     about = first.name in ABOUT_SERVICES
-    service = _service(answer, literal, context, index) if about else None
+    near = index.near(answer.vector) if index else ()
+    service = _service(answer, literal, context, near) if about else None
     return Understanding(
         text,
         language=answer.language,
@@ -100,7 +101,7 @@ def combined(
         service=service,
         aspect=_aspect(answer, literal) if first.name == "service_info" else None,
         confidence=round(confidence, 4),
-        alternatives=_alternatives(answer, service, context, index),
+        alternatives=_alternatives(answer, service, context, near),
         fallback=_ask_back(first.name, confidence, answer, exact),
         choice=literal.choice if literal.intent == first.name else None,
     )
@@ -113,12 +114,11 @@ def _ask_back(intent: str, confidence: float, answer: Answer, exact: bool) -> bo
 
 
 def _service(
-    answer: Answer, literal: Understanding, context: Mapping[str, str], index: ServiceIndex | None
+    answer: Answer, literal: Understanding, context: Mapping[str, str], near: Sequence[Ranked]
 ) -> str | None:
     """The model's word on services it learned; the nearest texts' word on those it did not."""
     trained = {one.name for one in answer.services}
     first = answer.services[0] if answer.services else Ranked(NONE, 0.0)
-    near = index.near(answer.vector) if index else ()
     named = literal.service if literal.intent in ABOUT_SERVICES and literal.confidence >= EXACT else None
     if named and named != context.get("service") and first.confidence < SURE:
         return named
@@ -141,19 +141,18 @@ def _aspect(answer: Answer, literal: Understanding) -> str:
 
 
 def _alternatives(
-    answer: Answer, service: str | None, context: Mapping[str, str], index: ServiceIndex | None
+    answer: Answer, service: str | None, context: Mapping[str, str], near: Sequence[Ranked]
 ) -> tuple[Alternative, ...]:
     """The next readings: other services of the same question, and other intents."""
     first = answer.intents[0]
     found: list[Alternative] = []
     if first.name in ABOUT_SERVICES:
-        near = index.near(answer.vector) if index else answer.services
-        others = [one for one in near if one.name not in (service, NONE)][:2]
+        others = [one for one in near or answer.services if one.name not in (service, NONE)][:2]
         aspect = answer.aspects[0].name if answer.aspects and first.name == "service_info" else None
         found += [Alternative(first.name, one.name, aspect, round(one.confidence, 4)) for one in others]
     for one in answer.intents[1:]:
         about = one.name in ABOUT_SERVICES
-        named = (service or _service(answer, _NOTHING, context, index)) if about else None
+        named = (service or _service(answer, _NOTHING, context, near)) if about else None
         aspect = answer.aspects[0].name if answer.aspects and one.name == "service_info" else None
         found.append(Alternative(one.name, named, aspect, round(one.confidence, 4)))
     return tuple(sorted(found, key=lambda one: -one.confidence)[:_ALTERNATIVES])
