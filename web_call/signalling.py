@@ -177,11 +177,12 @@ class Line:
             async with self.database.city(self.city_id) as session:
                 case = await self.allowed(session)
                 step = await self._do(session, case, frame)
+                if step is not None:
+                    await session.flush()
+                    reached(step)
         except FoyerError as error:
             await self._send({"kind": "refused", "id": frame["id"], "error": error.key})
             return
-        if step is not None:
-            reached(step)
         await self._send({"kind": "ack", "id": frame["id"]})
 
     async def _do(self, session: AsyncSession, case: Case, frame: Json) -> str | None:

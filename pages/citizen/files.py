@@ -45,7 +45,7 @@ def router(there: CallPages) -> APIRouter:
             case = await there.own(session, token, visit)
             thread = await there.escalation.thread_of(session, case)
             kept = await there.files.take(session, case, thread, file_id, unquote(name), clean)
-        reached("file.received")
+            reached("file.received")
         return file_json(kept, f"/a/{token}/files/{kept.id}")
 
     return routes

@@ -45,7 +45,7 @@ def router(there: DeskCalls) -> APIRouter:
             thread = await desk.escalation.thread_of(session, case)
             kept = await there.files.take(session, case, thread, file_id, unquote(name), clean, staff=staff)
             await desk.people.audit(session, staff, "file.sent", case.id, detail=str(file_id))
-        reached("file.received")
+            reached("file.received")
         return file_json(kept, f"/desk/api/cases/{case_id}/files/{kept.id}")
 
     return routes
