@@ -29,11 +29,11 @@ async function arrive(url, user, password) {
     authUploadDeviceSigningKeys: (make) => make({ type: "m.login.password", identifier, password }),
   });
   client.getCrypto().setDeviceIsolationMode(new OnlySignedDevicesIsolationMode());
-  const person = { client, read: 0, unreadable: 0 };
+  const person = { client, read: "", unreadable: 0 };
   client.on("Event.decrypted", (event) => {
     if (event.getSender() === client.getUserId()) return;
     if (event.isDecryptionFailure()) person.unreadable += 1;
-    else if (event.getType() === "m.room.message") person.read += 1;
+    else if (event.getType() === "m.room.message") person.read += event.getContent().body;
   });
   await client.startClient({ initialSyncLimit: 20 });
   await until(() => client.isInitialSyncComplete(), "the first sync", 60000);
@@ -53,8 +53,8 @@ const doing = {
       await person.client.sendEvent(made.room_id, "m.room.message", { msgtype: "m.text", body: text });
     }
   },
-  async answered({ milliseconds }) {
-    const done = () => people.filter((person) => person.read > 0).length;
+  async answered({ words, milliseconds }) {
+    const done = () => people.filter((person) => person.read.includes(words)).length;
     try {
       await until(() => done() === people.length, "an answer to each", milliseconds);
     } catch {
