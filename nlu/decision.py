@@ -147,9 +147,7 @@ def _longest(found: Sequence[Match]) -> list[Match]:
     """
     strict = _without_overlaps([match for match in found if not match.loose])
     telling = [
-        match.words
-        for match in strict
-        if match.kind in _ERRANDS and match.name not in (*_LAST, *_SHORT)
+        match.words for match in strict if match.kind in _ERRANDS and match.name not in (*_LAST, *_SHORT)
     ]
     loose = _without_overlaps([match for match in found if match.loose and match.kind in _ERRANDS])[:1]
     if not loose or loose[0].words <= max(telling, default=0):
