@@ -190,7 +190,7 @@ async def forget(session: AsyncSession, *, now: datetime) -> int:
         result = await session.execute(
             delete(model).where(model.delete_after < now).execution_options(synchronize_session=False)
         )
-        removed += result.rowcount  # type: ignore[attr-defined]
+        removed += result.rowcount  # type: ignore[attr-defined]  # a DELETE's result has it, the stub's base type has not
     for kind in OWNERS:
         owner = Base.metadata.tables[kind]
         gone = ~exists().where(owner.c.id == DataKey.owner_id)
