@@ -64,7 +64,8 @@ const doing = {
   },
   async room({ invite, encrypted = true, version, preset = "trusted_private_chat", direct = true }) {
     const made = await client.createRoom({ preset, is_direct: direct, invite, room_version: version, initial_state: encrypted ? [MEGOLM] : [] });
-    await until(() => client.getRoom(made.room_id), "our own room");
+    // Whoever is not seen in the room yet would be given no key.
+    await until(() => invite.every((user) => member(made.room_id, user)), "the invitation");
     return { room: made.room_id };
   },
   async joined({ room, user }) {

@@ -49,7 +49,9 @@ const doing = {
   async write({ bot, text }) {
     for (const person of people) {
       const made = await person.client.createRoom({ preset: "trusted_private_chat", is_direct: true, invite: [bot], initial_state: [MEGOLM] });
-      await until(() => person.client.getRoom(made.room_id), "the room", 30000);
+      // Whoever is not seen in the room yet would be given no key.
+      const invited = () => person.client.getRoom(made.room_id)?.getMember(bot)?.membership === "invite";
+      await until(invited, "the invitation", 30000);
       await person.client.sendEvent(made.room_id, "m.room.message", { msgtype: "m.text", body: text });
     }
   },
