@@ -97,6 +97,6 @@ async def test_wrong_credentials_are_told(
         await sides.admit()
         told = sides.clerk.get_by_text("TURN-Einstellungen")
         seconds, _ = await timed(expect(told).to_be_visible(timeout=20_000))
-        await expect(sides.citizen.locator(".band[role=alert]")).to_contain_text("TURN")
+        await expect(sides.citizen.locator(".call-band[role=alert]")).to_contain_text("TURN")
     assert seconds <= TOLD_WITHIN
     promise.figure(round(seconds, 1), "s until wrong credentials are told")
