@@ -32,6 +32,7 @@ from bots.matrix.inbound import NAME
 from bots.matrix.notes import Notes
 from bots.matrix.signing import Identity
 from conversation import corrections
+from conversation.incoming import sifted
 from conversation.models import Conversation
 from conversation.ports import Inbound
 from conversation.reply import Page, Reply
@@ -189,7 +190,7 @@ class MatrixBot:
         found = reading.to_inbound(room_id, event)
         if found is not None:
             if reading.has_file(event):
-                found = await self._with_file(found, event)
+                found = await sifted(await self._with_file(found, event))
             await self._hear(room_id, event, found)
 
     # -- what people do ----------------------------------------------------------------------------
