@@ -43,6 +43,7 @@ def app_settings(synapse: Synapse, bot: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.long  # a homeserver, three processes and ten restarts: minutes on two cores
 @pytest.mark.promise("path.matrix")
 async def test_the_whole_path_while_the_plug_is_pulled(
     app: App, synapse: Synapse, bot: str, database_url: str, promise: Promise
@@ -93,6 +94,7 @@ async def only_signed_and_encrypted(walk: MatrixWalk) -> None:
     )
 
 
+@pytest.mark.long  # a homeserver, three processes and ten restarts: minutes on two cores
 @pytest.mark.promise("path.matrix")
 async def test_a_crowd_writes_while_the_bot_is_down(
     app: App, synapse: Synapse, bot: str, promise: Promise

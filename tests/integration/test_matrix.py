@@ -190,6 +190,7 @@ async def test_what_cannot_be_read_is_explained_once(office: MatrixOffice, citiz
     assert [one.body.text for one in await office.thread(citizen.room)].count(words) == 1
 
 
+@pytest.mark.long
 async def test_a_signed_out_bot_and_a_lost_store_stay_the_same_identity(
     office: MatrixOffice, citizen: MatrixCitizen, synapse: Synapse, tmp_path: Path
 ) -> None:
