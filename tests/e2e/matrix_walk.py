@@ -3,6 +3,7 @@
 Each step waits for what its person can read, so the processes may die and come back at any time (`Guardian`).
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,9 +11,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import icalendar
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from booking.models import Appointment
+from conversation.models import Outbox
 from foundation import content
 from foundation.content_models import CityContent
 from foundation.db import Database
@@ -122,6 +124,15 @@ class MatrixWalk:
         assert self.clerk is not None
         await self.clerk.close(self.case_id)
         await self.citizen.hears(self.ar("next_step.confirmation_by_post"))
+
+    async def quiet(self) -> None:
+        """Wait until nothing is on its way any more. Errors: TimeoutError."""
+        waiting = select(func.count()).select_from(Outbox).where(Outbox.state == "waiting")
+        async with asyncio.timeout(60):
+            while True:
+                async with self.database.every_city() as session:
+                    if not await session.scalar(waiting):
+                        return
 
     async def whole(self) -> None:
         async with contextlib.AsyncExitStack() as stack:

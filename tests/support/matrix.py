@@ -119,6 +119,17 @@ class MatrixCitizen:
         async with self._news, asyncio.timeout(PATIENCE):
             await self._news.wait_for(enough)
 
+    async def settled(self, count: int) -> None:
+        """Wait a while until so many texts of the bot can be read at all; the caller counts them."""
+
+        def enough() -> bool:
+            texts = [one for one in self.events if one["sender"] == self.bot and is_text(one)]
+            return len(texts) >= count
+
+        with contextlib.suppress(TimeoutError):
+            async with self._news, asyncio.timeout(PATIENCE):
+                await self._news.wait_for(enough)
+
     def said(self) -> list[str]:
         """The texts of the room, in order."""
         return [body(one) for one in self.events if one["type"] == "m.room.message"]
@@ -137,6 +148,10 @@ class MatrixCitizen:
                     self._news.notify_all()
             elif (waiting := self._answers.pop(line["n"], None)) and not waiting.done():
                 waiting.set_result(line)
+
+
+def is_text(event: Event) -> bool:
+    return event["type"] == "m.room.message" and event["content"].get("msgtype") != "m.file"
 
 
 def body(event: Event) -> str:
