@@ -60,6 +60,10 @@ def _silent(_message: str, _seconds: float) -> None:
     """Shows nothing."""
 
 
+class NotRunning(OperatorError):
+    """The database is away just now; whoever is started again by the supervisor will find it."""
+
+
 class Embedded:
     """One cluster below `directory`: `cluster/` (the data), `server.log`, `socket` (where it listens).
 
@@ -109,7 +113,7 @@ class Embedded:
         """Where a running server is reached. Errors: OperatorError when it does not run."""
         directory = self._socket_directory()
         if directory is None or not self.running():
-            raise OperatorError("Foyer's database is not running. Start it with: foyer run")
+            raise NotRunning("Foyer's database is not running. Start it with: foyer run")
         return f"postgresql://{role}@/{quote(database)}?host={quote(str(directory), safe='')}"
 
     def tool(self, name: str) -> Path:

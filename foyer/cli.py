@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import ProgrammingError
 
 from foundation.errors import OperatorError
+from foundation.postgres import NotRunning
 from foundation.settings import Settings
 from foyer import nlu_cli, supervisor
 from foyer.supervisor import OPERATOR_NEEDED
@@ -27,15 +28,20 @@ if TYPE_CHECKING:
 
 Command = Callable[[Settings, argparse.Namespace], None]
 PR_SET_PDEATHSIG = 1
+TRY_AGAIN = 75
+"""EX_TEMPFAIL of sysexits.h: the supervisor starts the child again."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code is 0, or 78 when the operator is needed."""
+    """Run one command; the exit code is 0, 78 when the operator is needed, 75 while the database is away."""
     chosen = _parser().parse_args(arguments)
     _die_with_supervisor()
     _log_to_stderr()
     try:
         chosen.command(_settings(), chosen)
+    except NotRunning as error:
+        say(str(error))
+        return TRY_AGAIN
     except OperatorError as error:
         return _needs_operator(str(error))
     except ProgrammingError as error:
