@@ -45,7 +45,7 @@ class CallWalk(Walk):
     async def fetches_papers(self) -> None:
         """Each side has both files, byte for byte what was kept."""
         for page in (self.citizen, self.clerk):
-            fetched = [await self.sides.fetch_file(page, number) for number in (0, 1)]
+            fetched = [await self.sides.fetch_file(page, name) for name in ("Ausweis.pdf", "Merkblatt.png")]
             assert fetched == [(one, one) for one in self.sums]
 
     async def still_see_each_other(self) -> None:

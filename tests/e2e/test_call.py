@@ -30,7 +30,7 @@ async def test_both_see_each_other_after_the_yes(app: App, phone: Visitor, deskt
         await sides.send_file(sides.clerk, "Merkblatt.png", "image/png", picture("PNG")),
     ]
     for page in (sides.citizen, sides.clerk):
-        fetched = [await sides.fetch_file(page, number) for number in (0, 1)]
+        fetched = [await sides.fetch_file(page, name) for name in ("Ausweis.pdf", "Merkblatt.png")]
         assert fetched == [(one, one) for one in sent]
     await expect(sides.citizen.locator(".talk__facts svg")).to_be_visible(timeout=PATIENCE)
     phone.check()

@@ -156,18 +156,21 @@ class Sides:
 
     async def send_file(self, page: Page, name: str, media_type: str, data: bytes) -> str:
         """Send a file from one side; the checksum that this side is shown once it is kept."""
-        before = await page.locator("[data-sha256]").count()
         await page.locator("input[type=file]").set_input_files(
             {"name": name, "mimeType": media_type, "buffer": data}
         )
-        shown = page.locator("[data-sha256]").nth(before)
+        return await self.checksum(page, name)
+
+    async def checksum(self, page: Page, name: str) -> str:
+        """The checksum that this side is shown for a file; by its name, as the two lists may fill in any order."""
+        sent = page.locator("li").filter(has=page.locator(f'a[data-file][download="{name}"]'))
+        shown = sent.locator("[data-sha256]")
         await expect(shown).to_be_attached(timeout=PATIENCE)
         return (await shown.text_content() or "").strip()
 
-    async def fetch_file(self, page: Page, number: int) -> tuple[str, str]:
-        """Download the file of that number as this side sees it: the checksum shown, and that of the bytes."""
-        shown = page.locator("[data-sha256]").nth(number)
-        await expect(shown).to_be_attached(timeout=PATIENCE)
-        url = await page.locator("a[data-file]").nth(number).get_attribute("href")
+    async def fetch_file(self, page: Page, name: str) -> tuple[str, str]:
+        """Download the file of that name as this side sees it: the checksum shown, and that of the bytes."""
+        shown = await self.checksum(page, name)
+        url = await page.locator(f'a[data-file][download="{name}"]').get_attribute("href")
         data: list[int] = await page.evaluate(FETCHED, url)
-        return (await shown.text_content() or "").strip(), hashlib.sha256(bytes(data)).hexdigest()
+        return shown, hashlib.sha256(bytes(data)).hexdigest()
