@@ -97,6 +97,23 @@ def _decoded(enough: int, seen: dict[str, Any]) -> bool:
     return bool(seen["decoded"] >= enough)
 
 
+async def watched(visitor: Visitor) -> None:
+    """This browser has camera and microphone, and remembers its connections."""
+    await visitor.context.add_init_script(WATCHED)
+    await visitor.context.grant_permissions(["camera", "microphone"])
+
+
+async def sign_in(desktop: Visitor, account: tuple[str, str]) -> Page:
+    """The desk of a clerk, ready for calls."""
+    await watched(desktop)
+    clerk = await desktop.open("/desk")
+    await clerk.locator("#login").fill(account[0])
+    await clerk.locator("#password").fill(account[1])
+    await clerk.locator("form button[class*=primary]").click()
+    await expect(clerk.locator(".list--waiting")).to_be_visible(timeout=PATIENCE)
+    return clerk
+
+
 @dataclass
 class Sides:
     """A citizen's phone and a clerk's desk, on the way into a call."""
@@ -109,14 +126,8 @@ class Sides:
     @classmethod
     async def open(cls, phone: Visitor, desktop: Visitor, account: tuple[str, str]) -> "Sides":
         """The clerk is signed in, the citizen has opened the chat."""
-        for visitor in (phone, desktop):
-            await visitor.context.add_init_script(WATCHED)
-            await visitor.context.grant_permissions(["camera", "microphone"])
-        clerk = await desktop.open("/desk")
-        await clerk.locator("#login").fill(account[0])
-        await clerk.locator("#password").fill(account[1])
-        await clerk.locator("form button[class*=primary]").click()
-        await expect(clerk.locator(".list--waiting")).to_be_visible(timeout=PATIENCE)
+        await watched(phone)
+        clerk = await sign_in(desktop, account)
         return cls(phone, desktop, await phone.open("/"), clerk)
 
     async def wait_for_clerk(self, language: str = "ar") -> None:
@@ -161,7 +172,8 @@ class Sides:
         )
         return await self.checksum(page, name)
 
-    async def checksum(self, page: Page, name: str) -> str:
+    @staticmethod
+    async def checksum(page: Page, name: str) -> str:
         """The checksum that this side is shown for a file; by its name, as the two lists may fill in any order."""
         sent = page.locator("li").filter(has=page.locator(f'a[data-file][download="{name}"]'))
         shown = sent.locator("[data-sha256]")
