@@ -169,7 +169,9 @@ def _start_of(stamp: str) -> datetime:
 def _ask_mail(context: Context, held: Appointment) -> None:
     context.state.expects = "mail"
     context.say(
-        Text("booking.held", when=when(context, held.starts_at), minutes=10),
+        Text(
+            "booking.held", when=when(context, held.starts_at), count=context.content.city.slots.hold_minutes
+        ),
         Text("booking.ask_mail"),
         options=(Option("mail:skip", Text("booking.no_mail")), MENU),
     )
