@@ -31,6 +31,7 @@ from foundation.content_models import (
     SlotRules,
     Tariff,
     Triggers,
+    Variant,
     Words,
 )
 from foundation.errors import OperatorError
@@ -61,6 +62,7 @@ __all__ = [
     "SlotRules",
     "Tariff",
     "Triggers",
+    "Variant",
     "Words",
     "load",
 ]
@@ -68,6 +70,7 @@ __all__ = [
 _M = TypeVar("_M", bound=BaseModel)
 _Languages = Mapping[str, Slots]
 _NEEDED_FACTS = ("fee", "duration", "proxy_allowed", "signature", "file_before_payment")
+_NO_AMOUNT = "names no amount: add {name} under `facts` with `unit: EUR`"
 
 
 def load(content_dir: Path, city_slug: str) -> CityContent:
@@ -101,9 +104,7 @@ class _Reader:
             city=city,
             services={service.id: service for service in services},
             documents=documents,
-            faq={
-                faq.intent: faq for faq in (_model(Faq, one, one.value, slots) for one in self._folder("faq"))
-            },
+            faq={faq.intent: faq for faq in (self._topic(one, slots) for one in self._folder("faq"))},
             legal={
                 page.id: page
                 for page in (_model(LegalPage, one, one.value, slots) for one in self._folder("legal"))
@@ -124,24 +125,33 @@ class _Reader:
 
     def _service(self, file: YamlFile, slots: _Languages, documents: Mapping[str, Document]) -> Service:
         raw = dict(file.value)
-        facts = {
-            name: _model(Fact, file, fact, {}, ("facts", name)) for name, fact in raw.get("facts", {}).items()
-        }
+        facts = _facts(file)
         missing = [name for name in _NEEDED_FACTS if name not in facts]
         if missing:
             raise file.error(("facts",), f"add {', '.join(missing)}; every service states these")
-        own: dict[str, Slots] = {
-            code: {**slots[code], **{name: self.measures.fact(fact, code) for name, fact in facts.items()}}
-            for code in slots
-        }
+        own = self._with_facts(slots, facts)
         raw["facts"] = facts
         raw["checklist"] = [
             self._checklist_item(file, index, item, own, documents)
             for index, item in enumerate(raw["checklist"])
         ]
+        raw["variants"] = [
+            _variant(file, index, item, own, facts) for index, item in enumerate(raw.get("variants", ()))
+        ]
         for code in own:
             own[code] = {**own[code], **self._own_words(raw, code)}
         return _consistent(file, _model(Service, file, raw, own))
+
+    def _topic(self, file: YamlFile, slots: _Languages) -> Faq:
+        facts = _facts(file)
+        return _model(Faq, file, {**file.value, "facts": facts}, self._with_facts(slots, facts))
+
+    def _with_facts(self, slots: _Languages, facts: Mapping[str, Fact]) -> dict[str, Slots]:
+        """What sentences beside these facts may name, in each language."""
+        return {
+            code: {**common, **{name: self.measures.fact(fact, code) for name, fact in facts.items()}}
+            for code, common in slots.items()
+        }
 
     def _checklist_item(
         self,
@@ -158,13 +168,23 @@ class _Reader:
         return _model(ChecklistItem, file, {**raw, "document": document}, slots, where)
 
     def _own_words(self, raw: Mapping[str, Any], language: str) -> dict[str, str]:
-        """What only this service's sentences may name: its German term and its papers as a list."""
-        lines = (
+        """What only this service's sentences may name: its German term, its papers and its variants as lists."""
+        papers = (
             f"• {item.document.label(language)}" + (f" – {item.note[language]}" if item.note else "")
             for item in raw["checklist"]
         )
-        term = self.measures.isolated({"term": raw["term"]}, language)
-        return {**term, "documents": "\n".join(lines)}
+        words = {
+            **self.measures.isolated({"term": raw["term"]}, language),
+            "documents": "\n".join(papers),
+        }
+        if raw["variants"]:
+            words["variants"] = "\n".join(self._kind(one, raw["facts"], language) for one in raw["variants"])
+        return words
+
+    def _kind(self, variant: Variant, facts: Mapping[str, Fact], language: str) -> str:
+        """A line of the list of variants; its fee is named where it has one of its own."""
+        line = f"• {variant.names[language]}: {variant.explain[language]}"
+        return f"{line} {self.measures.fee(facts[variant.fact], language)}" if variant.fact else line
 
 
 def _model(
@@ -177,13 +197,34 @@ def _model(
         raise file.error((*inside, *first["loc"]), first["msg"].removeprefix("Value error, ")) from error
 
 
+def _variant(
+    file: YamlFile, index: int, raw: object, slots: _Languages, facts: Mapping[str, Fact]
+) -> Variant:
+    """Errors: OperatorError when its fee is no amount."""
+    where = ("variants", index)
+    variant = _model(Variant, file, raw, slots, where)
+    if variant.fact is not None and not _is_amount(facts, variant.fact):
+        raise file.error((*where, "fact"), _NO_AMOUNT.format(name=variant.fact))
+    return variant
+
+
+def _is_amount(facts: Mapping[str, Fact], name: str) -> bool:
+    return name in facts and facts[name].unit == "EUR"
+
+
+def _facts(file: YamlFile) -> dict[str, Fact]:
+    """The facts of a service or a topic."""
+    raw: Mapping[str, Any] = file.value.get("facts", {})
+    return {name: _model(Fact, file, fact, {}, ("facts", name)) for name, fact in raw.items()}
+
+
 def _consistent(file: YamlFile, service: Service) -> Service:
     """What a service names must be there. Errors: OperatorError."""
     if service.facts["signature"].value not in get_args(SignatureLevel):
         raise file.error(("facts", "signature"), f"is one of {', '.join(get_args(SignatureLevel))}")
     for name in (service.tariff.fact, *(reduction.fact for reduction in service.tariff.reductions)):
-        if name not in service.facts or service.facts[name].unit != "EUR":
-            raise file.error(("tariff",), f"names no amount: add {name} under `facts` with `unit: EUR`")
+        if not _is_amount(service.facts, name):
+            raise file.error(("tariff",), _NO_AMOUNT.format(name=name))
     missing = [aspect for aspect in ASPECTS if aspect not in service.aspects]
     if missing:
         raise file.error(("aspects",), f"add {', '.join(missing)}; people ask for it")

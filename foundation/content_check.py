@@ -196,6 +196,10 @@ def _reference_problems(service: Service, content: CityContent) -> Iterator[tupl
                     f"{item.id}: no such answer",
                     "name a gate question and its answers",
                 )
+    for ids in ([one.id for one in service.variants], [one.id for one in service.priced()]):
+        for name, count in Counter(ids).items():
+            if count > 1:
+                yield ("variants",), f"{name} is there {count} times", "rename one"
     for index, result in enumerate(service.gate.results):
         if result.service and result.service not in content.services:
             yield ("gate", "results", index), f"{result.id} names an unknown service", "correct the id"

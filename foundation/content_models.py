@@ -222,6 +222,15 @@ class Tariff(_Model):
     reductions: tuple[Reduction, ...] = ()
 
 
+class Variant(_Model):
+    """A kind of one service, such as a certificate for an authority; `fact` names its fee if it is another one."""
+
+    id: str
+    names: Words
+    explain: Words
+    fact: str | None = None
+
+
 class Service(_Model):
     id: str
     term: str
@@ -233,6 +242,7 @@ class Service(_Model):
     tariff: Tariff
     form: str | None
     aspects: Mapping[Aspect, Words]
+    variants: tuple[Variant, ...] = ()
 
     @property
     def overview(self) -> Words:
@@ -273,6 +283,15 @@ class Service(_Model):
         """The fee of a group in cents."""
         return self._number(_one(self.tariff.reductions, reduction_id).fact)
 
+    def priced(self) -> tuple[Reduction, ...]:
+        """What has a fee beside the usual one: the reductions, and variants with a fee that is not yet among them."""
+        known = {self.tariff.fact, *(one.fact for one in self.tariff.reductions)}
+        own = (one for one in self.variants if one.fact and one.fact not in known)
+        return (
+            *self.tariff.reductions,
+            *(Reduction(id=one.id, fact=one.fact or "", who=one.names) for one in own),
+        )
+
     def checklist_for(self, answers: Mapping[str, str]) -> tuple[ChecklistItem, ...]:
         return tuple(item for item in self.checklist if item.applies(answers))
 
@@ -281,12 +300,17 @@ class Service(_Model):
 
 
 class Faq(_Model):
-    """An answer to a question that needs no service. `on_menu` shows its title among the topics."""
+    """An answer to a question that needs no service. `on_menu` shows its title among the topics.
+
+    `services` are errands that the answer leads to; `facts` are what its sentences may name.
+    """
 
     intent: str
     title: Words
     text: Words
     triggers: Mapping[str, tuple[str, ...]]
+    facts: Mapping[str, Fact] = {}
+    services: tuple[str, ...] = ()
     on_menu: bool = False
     link: Link | None = None
     source: str | None = None

@@ -56,6 +56,10 @@ class Measures:
             return self.span(int(fact.value), fact.unit, language)
         return str(fact.value)
 
+    def fee(self, fact: "Fact", language: str) -> str:
+        """A fee as a short sentence: "Fee: 15 €."."""
+        return self._word("fee", language).format(fee=self.fact(fact, language))
+
     def money(self, minor: int, currency: str, language: str) -> str:
         """1300 → "13 €", 2760 → "27,60 €"."""
         pattern = Locale.parse(language).currency_formats["standard"].pattern

@@ -99,7 +99,7 @@ class FeeOver(FoyerError):
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a tariff: "usual" or a reduction. `amount` None: the city leaves it to the clerk."""
+    """A line of a tariff: "usual", a reduction or a variant. `amount` None: the city leaves it to the clerk."""
 
     id: str
     amount: int | None
@@ -143,7 +143,7 @@ class Fees:
         if service is None or service.fee_minor == 0:
             return []
         lines = [Line(USUAL, service.fee_minor, service.currency)]
-        for one in service.tariff.reductions:
+        for one in service.priced():
             lines.append(Line(one.id, _minor(service, one.fact), service.currency, one.who))
         return [line for line in lines if line.amount != 0]
 
@@ -377,7 +377,7 @@ class Fees:
 
     def _is_free(self, service_id: str, line: str) -> bool:
         service = self.content.service(service_id)
-        fact = next((one.fact for one in service.tariff.reductions if one.id == line), None)
+        fact = next((one.fact for one in service.priced() if one.id == line), None)
         return fact is not None and _minor(service, fact) == 0
 
     async def _refuse_second(self, session: AsyncSession, case: Case, line: Line) -> None:

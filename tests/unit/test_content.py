@@ -112,6 +112,44 @@ def test_what_code_asks_a_service(content: CityContent) -> None:
         content.service("moon_permit")
 
 
+def test_the_kinds_of_a_service_are_listed_in_its_answer(content: CityContent) -> None:
+    service = content.service("certificate_of_conduct")
+    kinds = ["private", "authority", "extended", "european", "volunteer"]
+    assert [one.id for one in service.variants] == kinds
+    for code in content.city.languages:
+        lines = [line for line in service.overview[code].splitlines() if line.startswith("•")]
+        assert len(lines) == len(kinds)
+        for line, kind in zip(lines, service.variants, strict=True):
+            assert line.startswith(f"• {kind.names[code]}: {kind.explain[code]}")
+        assert bidi_balanced(service.overview[code])
+    assert "Dafür ist nötig: Aufforderungsschreiben." in service.overview["de"]
+    assert service.overview["de"].endswith("Nachweis des Ehrenamts. Gebühr: keine.")
+    assert content.service("identity_card").variants == ()
+
+
+def test_a_kind_with_a_fee_of_its_own_can_be_asked_for(copy: Path) -> None:
+    name = "services/certificate_of_conduct.yaml"
+    assert [one.id for one in load(copy, "heidelberg").service("certificate_of_conduct").priced()] == [
+        "volunteer"
+    ]
+    spoil(copy, name, "  - id: european\n", "  - id: european\n    fact: fee_european\n")
+    spoil(
+        copy,
+        name,
+        "  duration:",
+        "  fee_european: {value: 1700, unit: EUR, source: S, valid_from: 2026-01-01, decided_by: city}\n"
+        "  duration:",
+    )
+    service = load(copy, "heidelberg").service("certificate_of_conduct")
+    assert [(one.id, one.fact) for one in service.priced()] == [
+        ("volunteer", "fee_volunteer"),
+        ("european", "fee_european"),
+    ]
+    assert service.priced()[1].who["de"] == "Europäisches Führungszeugnis"
+    assert "dauert deshalb länger. Gebühr: 17\xa0€." in service.overview["de"]
+    assert content_findings(copy, "heidelberg") == []
+
+
 def test_every_walk_of_every_gate_ends(content: CityContent) -> None:
     for service in content.services.values():
         ends = {result.id for _, result in walks(service.gate)}
@@ -206,6 +244,30 @@ def test_a_fact_that_changes_changes_every_sentence(copy: Path) -> None:
             "not in documents.yaml",
         ),
         ("services/address_change.yaml", "tariff: {fact: fee}", "tariff: {fact: toll}", "names no amount"),
+        (
+            "services/certificate_of_conduct.yaml",
+            "    fact: fee_volunteer\n    names",
+            "    fact: toll\n    names",
+            "names no amount: add toll",
+        ),
+        (
+            "services/certificate_of_conduct.yaml",
+            "    fact: fee_volunteer\n    names",
+            "    fact: delivery\n    names",
+            "names no amount: add delivery",
+        ),
+        (
+            "services/address_change.yaml",
+            "tariff: {fact: fee}",
+            "tariff: {fact: fee}\nvariants:\n  - {id: one, names: {de: Eins}}",
+            "Field required",
+        ),
+        (
+            "services/address_change.yaml",
+            "Ummeldung: {fee}.",
+            "Ummeldung: {fee}. {variants}",
+            "no fact is called {variants}",
+        ),
         ("city.yaml", "  - identity_card", "  - passport", "passport has no file"),
         ("city.yaml", "slug: heidelberg", "slug: [heidelberg", "not valid YAML"),
         ("faq/faq_privacy.yaml", "intent: faq_privacy", "topic: faq_privacy", "intent"),
@@ -260,6 +322,12 @@ def test_a_city_that_is_not_there_says_what_to_do(copy: Path) -> None:
             'moved_in: ["yes"]',
             'moved_in: ["maybe"]',
             "no such answer",
+        ),
+        (
+            "services/certificate_of_conduct.yaml",
+            "  - id: authority\n",
+            "  - id: private\n",
+            "private is there 2 times",
         ),
         (
             "services/address_change.yaml",
