@@ -21,8 +21,14 @@ LONG = "\n\n".join(f"Absatz {number}: " + "Wörter und Wörter. " * 40 for numbe
 
 
 @pytest.fixture
-def world(talk_office: Office, clock: FixedClock, telegram: Telegram, smtp: Mailbox) -> World:
-    return World(talk_office, clock, telegram, smtp)
+def world(
+    talk_office: Office,
+    clock: FixedClock,
+    telegram: Telegram,
+    smtp: Mailbox,
+    request: pytest.FixtureRequest,
+) -> World:
+    return World(talk_office, clock, telegram, smtp, lambda: request.getfixturevalue("synapse"))
 
 
 @pytest.fixture
@@ -118,7 +124,7 @@ async def test_a_restart_neither_loses_nor_repeats(bench: Bench) -> None:
     await bench.work()
     await bench.later()
     await bench.tell(Reply((Verbatim("After"),), title=Verbatim("After")))
-    bench.restart()
+    await bench.restart()
     await bench.work()
     await bench.later()
     texts = "\n".join(one.text for one in await bench.seen())

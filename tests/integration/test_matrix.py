@@ -4,7 +4,7 @@ import asyncio
 import base64
 import io
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -24,11 +24,9 @@ from foyer.bots import matrix_bot
 from foyer.seed import seed
 from foyer.wiring import build
 from tests.support.matrix import POLL, MatrixCitizen, body, matrix_citizen
-from tests.support.matrix_office import MatrixOffice, running
+from tests.support.matrix_office import MatrixOffice, running, until
 from tests.support.moments import MONDAY
 from tests.support.synapse import Synapse
-
-PATIENCE = 60
 
 
 @pytest.fixture
@@ -56,15 +54,6 @@ async def office(
 async def citizen(synapse: Synapse) -> AsyncIterator[MatrixCitizen]:
     async with matrix_citizen(synapse.url, synapse.somebody()) as running:
         yield running
-
-
-async def until(wanted: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Look again and again at something that cannot call us."""
-    async with asyncio.timeout(PATIENCE):
-        while not await wanted():
-            done = asyncio.Event()
-            asyncio.get_running_loop().call_later(0.1, done.set)
-            await done.wait()
 
 
 async def test_manners_of_a_talk(office: MatrixOffice, citizen: MatrixCitizen) -> None:

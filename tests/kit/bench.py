@@ -4,25 +4,35 @@ A new channel joins the kit with a `Bench` of its own in BENCHES.
 """
 
 import abc
+import asyncio
+import base64
+import html
+import re
 import secrets
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import httpx
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from booking.calendar import NAME as CALENDAR_FILE
 from bots.email.channel import MailChannel
-from conversation.models import Address, Conversation, Message, Outbox
+from conversation.models import Address, Conversation, Inbox, Message, Outbox
 from conversation.reply import Reply
 from conversation.service import ShownMessage
 from foundation.clock import FixedClock
 from foyer.app import create_app
+from foyer.bots import matrix_bot
 from tests.doubles.telegram.server import Telegram
+from tests.support.matrix import POLL, Event, body, matrix_citizen
+from tests.support.matrix_office import running, until
 from tests.support.smtp import Mailbox
+from tests.support.synapse import Synapse
 from tests.support.talk import Citizen, Office
 from tests.support.telegram import Person
 from tests.support.telegraph import Telegraphist
@@ -45,6 +55,8 @@ class World:
     clock: FixedClock
     telegram: Telegram
     smtp: Mailbox
+    synapse: Callable[[], Synapse]
+    """Starts the homeserver if nobody has needed it yet."""
 
 
 class Bench(abc.ABC):
@@ -100,7 +112,7 @@ class Bench(abc.ABC):
         """The vendor refuses the next message: later."""
         raise NotImplementedError
 
-    def restart(self) -> None:
+    async def restart(self) -> None:
         """The process that served the channel is another one now."""
         self.office._turns = None
 
@@ -235,8 +247,8 @@ class TelegramBench(Bench):
     async def hurry(self) -> None:
         self.world.telegram.hurried[self.person.chat] = 3
 
-    def restart(self) -> None:
-        super().restart()
+    async def restart(self) -> None:
+        await super().restart()
         self.telegraphist = Telegraphist(self.world.office, self.world.telegram)
 
 
@@ -303,12 +315,162 @@ class MailBench(Bench):
         self.world.smtp.answer = None
         await super().later()
 
-    def restart(self) -> None:
-        super().restart()
+    async def restart(self) -> None:
+        await super().restart()
         self._open_channel()
 
 
-BENCHES: dict[str, type[Bench]] = {"web": WebBench, "telegram": TelegramBench, "email": MailBench}
+class MatrixBench(Bench):
+    """An encrypted direct room on a real homeserver, with a client that is not ours."""
+
+    channel = "matrix"
+    takes_files = True
+    can_be_blocked = True
+    can_be_hurried = True
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.synapse = world.synapse()
+        self._sent: list[str] = []
+        self._gone = False
+
+    async def open(self) -> None:
+        """A room is opened and the greeting read; then the person writes in the kit's language."""
+        self.bot_id = self.synapse.somebody()
+        self.office.house = replace(
+            self.office.house,
+            settings=self.office.house.settings.model_copy(
+                update={
+                    "matrix_homeserver": self.synapse.url,
+                    "matrix_user": self.bot_id,
+                    "matrix_password": SecretStr("secret"),
+                }
+            ),
+        )
+        self._around, self._process = AsyncExitStack(), AsyncExitStack()
+        self.citizen = await self._around.enter_async_context(
+            matrix_citizen(self.synapse.url, self.synapse.somebody())
+        )
+        await self._serve()
+        await self.citizen.meet(self.bot_id)
+        await until(self._has_begun, "the beginning of the talk")
+        await self.work()
+        await self.say("I would like to know which services there are")
+
+    async def close(self) -> None:
+        await self._process.aclose()
+        await self._around.aclose()
+
+    async def _serve(self, since: str | None = None) -> None:
+        """The bot as a process has it: new, with what an earlier life has written down; `since` is where it stopped."""
+        self.bot, self.account = await matrix_bot(self.office.house, self.bot_id)
+        self.account.since = since or self.account.since
+        assert isinstance(self.office.house.channels, dict)
+        self.office.house.channels["matrix"] = self.bot.channel
+        self._process.push_async_callback(self.bot.client.close)
+        await self._process.enter_async_context(running(self.bot.run(self.account)))
+        async with asyncio.timeout(60):
+            await self.bot.ready.wait()
+
+    async def say(self, text: str) -> None:
+        await self._note(self.citizen.say(text))
+
+    async def press(self, number: int) -> None:
+        """In a poll; where the choices are too many for one there is nothing to press, so by their number."""
+        listed = next(one for one in reversed(self._theirs()) if _listed(one))
+        polls = [one for one in self._theirs()[self._theirs().index(listed) :] if one["type"] == POLL]
+        if not polls:
+            return await self.say(str(number))
+        await self._note(
+            self.citizen.vote(polls[-1], polls[-1]["content"][POLL]["answers"][number - 1]["id"])
+        )
+
+    async def send_file(self, name: str, media_type: str, data: bytes) -> None:
+        given = base64.b64encode(data).decode()
+        room = self.citizen.room
+        await self._note(self.citizen.do("file", room=room, name=name, mimetype=media_type, data=given))
+
+    async def _note(self, sending: Awaitable[Any]) -> None:
+        """Remember what was sent, and up to where the bot had read before."""
+        self._before = self.account.since
+        event = await sending
+        self._sent.append(event if isinstance(event, str) else event["id"])
+
+    async def again(self) -> None:
+        """The process died before it had written down how far it had read."""
+        await self._process.aclose()
+        await self._serve(self._before)
+
+    async def seen(self) -> list[Seen]:
+        return [_as_read(one) for one in self._theirs() if one["type"] == "m.room.message"]
+
+    def _theirs(self) -> list[Event]:
+        return [one for one in self.citizen.events if one["sender"] == self.bot_id]
+
+    async def work(self) -> None:
+        await until(self._all_heard, "the person's words in the inbox")
+        await self.office.work()
+        await until(self._all_readable, "the house's words in the room")
+
+    async def _has_begun(self) -> bool:
+        query = select(Inbox.id).where(Inbox.channel == self.channel)
+        async with self.office.house.database.city(self.office.city_id) as session:
+            return await session.scalar(query) is not None
+
+    async def _all_heard(self) -> bool:
+        query = select(Inbox.external_id).where(Inbox.channel == self.channel)
+        async with self.office.house.database.city(self.office.city_id) as session:
+            return set(self._sent) <= set(await session.scalars(query))
+
+    async def _all_readable(self) -> bool:
+        if self._gone:
+            return True
+        query = select(Outbox.external_id).where(Outbox.state == "sent", Outbox.external_id.is_not(None))
+        async with self.office.house.database.city(self.office.city_id) as session:
+            return set(await session.scalars(query)) <= {one["id"] for one in self._theirs()}
+
+    async def block(self) -> None:
+        """Who has had enough leaves the room."""
+        self._gone = True
+        await self.citizen.do("leave", room=self.citizen.room)
+        await until(self._bot_has_left, "the bot's departure")
+
+    async def _bot_has_left(self) -> bool:
+        return self.citizen.room not in self.bot.client.rooms
+
+    async def hurry(self) -> None:
+        self.synapse.limit(self.bot_id)
+
+    async def later(self) -> None:
+        self.synapse.unlimit(self.bot_id)
+        await super().later()
+
+    async def restart(self) -> None:
+        await super().restart()
+        await self._process.aclose()
+        await self._serve()
+
+
+def _listed(event: Event) -> tuple[str, ...]:
+    """The numbered choices of a message."""
+    formatted = str(event.get("content", {}).get("formatted_body", ""))
+    return tuple(html.unescape(one) for one in re.findall(r"<li>(.*?)</li>", formatted))
+
+
+def _as_read(event: Event) -> Seen:
+    if event["content"]["msgtype"] == "m.file":
+        return Seen("", (), (event["content"]["filename"],))
+    choices = _listed(event)
+    listed = "\n".join(f"{number}. {label}" for number, label in enumerate(choices, 1))
+    return Seen(body(event).replace(listed, "").strip() if listed else body(event), choices)
+
+
+BENCHES: dict[str, type[Bench]] = {
+    "web": WebBench,
+    "telegram": TelegramBench,
+    "matrix": MatrixBench,
+    "email": MailBench,
+}
 
 
 def those(**wanted: bool) -> list[str]:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,8 @@ from conversation.service import ShownMessage
 from foundation.live import Hub
 from foyer.bots import matrix
 from foyer.wiring import House
+
+PATIENCE = 60
 
 
 @dataclass
@@ -66,3 +68,15 @@ async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def until(wanted: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Look again and again at something that cannot call us. Errors: AssertionError that says what did not come."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not await wanted():
+                done = asyncio.Event()
+                asyncio.get_running_loop().call_later(0.05, done.set)
+                await done.wait()
+    except TimeoutError:
+        raise AssertionError(f"{what} did not come") from None

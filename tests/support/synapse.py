@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tests.support.app import ROOT, free_port
 from tests.support.postgres import die_with_parent
@@ -42,6 +43,7 @@ class Synapse:
     directory: Path
     port: int = field(default_factory=free_port)
     child: subprocess.Popen[bytes] | None = None
+    _admin: str | None = None
 
     @property
     def url(self) -> str:
@@ -92,13 +94,13 @@ class Synapse:
                 self.child.kill()
                 self.child.wait()
 
-    def register(self, user: str, password: str = "secret") -> str:
+    def register(self, user: str, password: str = "secret", *, admin: bool = False) -> str:
         """A new account; its Matrix id."""
         path = "/_synapse/admin/v1/register"
         nonce = self.request("GET", path)["nonce"]
-        words = "\0".join([nonce, user, password, "notadmin"])
+        words = "\0".join([nonce, user, password, "admin" if admin else "notadmin"])
         mac = hmac.new(SECRET.encode(), words.encode(), hashlib.sha1).hexdigest()
-        body = {"nonce": nonce, "username": user, "password": password, "admin": False, "mac": mac}
+        body = {"nonce": nonce, "username": user, "password": password, "admin": admin, "mac": mac}
         user_id: str = self.request("POST", path, body)["user_id"]
         return user_id
 
@@ -115,6 +117,19 @@ class Synapse:
         }
         token: str = self.request("POST", "/_matrix/client/v3/login", body)["access_token"]
         return token
+
+    def limit(self, user: str) -> None:
+        """Refuse whatever this account sends from now on: too often."""
+        self._limits("POST", user, {"messages_per_second": 1, "burst_count": 0})
+
+    def unlimit(self, user: str) -> None:
+        self._limits("DELETE", user, None)
+
+    def _limits(self, method: str, user: str, body: Json | None) -> None:
+        if self._admin is None:
+            self._admin = self.login(self.register("steward", admin=True))
+        path = f"/_synapse/admin/v1/users/{quote(user)}/override_ratelimit"
+        self.request(method, path, body, self._admin)
 
     def request(self, method: str, path: str, body: Json | None = None, token: str | None = None) -> Json:
         data = None if body is None else json.dumps(body).encode()
