@@ -268,7 +268,7 @@ def test_a_fact_that_changes_changes_every_sentence(copy: Path) -> None:
             "Ummeldung: {fee}. {variants}",
             "no fact is called {variants}",
         ),
-        ("city.yaml", "  - identity_card", "  - passport", "passport has no file"),
+        ("city.yaml", "  - identity_card", "  - moon_permit", "moon_permit has no file"),
         ("city.yaml", "slug: heidelberg", "slug: [heidelberg", "not valid YAML"),
         ("faq/faq_privacy.yaml", "intent: faq_privacy", "topic: faq_privacy", "intent"),
     ],
