@@ -11,11 +11,11 @@ from foundation.errors import OperatorError
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Plain(_Loader):  # type: ignore[misc]  # the C loader where there is one; both have the same face
+class PlainLoader(_Loader):  # type: ignore[misc]  # the C loader where there is one; both have the same face
     """Reads `no`, `on` and `yes` as words, as YAML 1.2 does: `no` is also a language."""
 
 
-_Plain.yaml_implicit_resolvers = {
+PlainLoader.yaml_implicit_resolvers = {
     first: [rule for rule in rules if rule[0] != "tag:yaml.org,2002:bool" or first in "tTfF"]
     for first, rules in _Loader.yaml_implicit_resolvers.items()
 }
@@ -28,7 +28,7 @@ class YamlFile:
         self.path = path
         try:
             self.text = path.read_text(encoding="utf-8")
-            self.value: Any = yaml.load(self.text, Loader=_Plain)  # noqa: S506 - a safe loader, see above
+            self.value: Any = yaml.load(self.text, Loader=PlainLoader)  # noqa: S506 - a safe loader, see above
         except OSError as error:
             raise OperatorError(f"{path}: cannot be read ({error.strerror}); restore it.") from error
         except yaml.MarkedYAMLError as error:
@@ -43,7 +43,7 @@ class YamlFile:
 
     def line_of(self, field: Sequence[str | int]) -> int:
         """The line of a field such as ("gate", "questions", 0, "ask"), or of the nearest field around it."""
-        node = yaml.compose(self.text, Loader=_Plain)
+        node = yaml.compose(self.text, Loader=PlainLoader)
         line = 1
         for step in field:
             found = _child(node, step)
