@@ -304,7 +304,9 @@ class MatrixBot:
 
     async def _explain_blindness(self, room_id: str) -> None:
         if room_id in self.client.rooms:
-            await self._notice(room_id, Reply((Text("matrix.not_readable"),)), f"blind:{room_id}")
+            # Once a room, but again for a new device: what was written before it was known is lost anew.
+            key = f"blind:{room_id}:{self.client.device}"
+            await self._notice(room_id, Reply((Text("matrix.not_readable"),)), key)
 
     async def _look_again(self, room_id: str) -> None:
         """A message key has come after its message."""

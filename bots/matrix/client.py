@@ -343,6 +343,10 @@ class MatrixClient:
         return str(self._nio.user_id)
 
     @property
+    def device(self) -> str:
+        return str(self._nio.device_id)
+
+    @property
     def settled(self) -> bool:
         """Whether `rooms` is the truth: after each sign-in it takes a sync to know them."""
         return self._settled
