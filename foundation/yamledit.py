@@ -26,6 +26,7 @@ WIDTH = 160
 
 _BOM = "\ufeff"
 _PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*[ \t]+)*")
+_ANCHOR = re.compile(r"(?:&[^\s,\[\]{}]*[ \t]+)?")
 _HEADER = re.compile(r"[|>][-+0-9]*")
 
 
@@ -80,9 +81,16 @@ def edited(text: str, changes: Mapping[Path, object]) -> str:
         after = editor.result()
         for at in done:
             del open_changes[at]
-    if not _same(read(after), wanted):
+    if not _says(after, wanted):
         raise UnsafeEdit("the change would also change another value; write anchors and merges out first")
     return mark + after
+
+
+def _says(text: str, wanted: object) -> bool:
+    try:
+        return _same(read(text), wanted)
+    except yaml.YAMLError:
+        return False
 
 
 def _set(data: Any, at: Path, new: object) -> bool:
@@ -153,7 +161,7 @@ def _node(event: Any, events: Iterator[Any], text: str) -> Node:
 def _block_scalar_end(text: str, start: int, end: int) -> int:
     header = _HEADER.match(text, _PROPERTIES.match(text, start).end())  # type: ignore[union-attr]  # both match emptiness or the header
     if header and "+" in header[0]:
-        return end - 1 if text[start:end].endswith("\n") else end
+        return start + len(text[start:end].removesuffix("\n").removesuffix("\r"))
     return start + len(text[start:end].rstrip())
 
 
@@ -238,9 +246,8 @@ class _Editor:
 
     def _replace(self, parent: Node, place: int, value: object, chain: list[Node]) -> list[_Splice]:
         old = parent.items[place]
-        flow = any(one.flow for one in chain)
         if old.kind == "list" and isinstance(value, list) and value and old.items:
-            return self._replace_list(old, value, flow)
+            return self._replace_list(old, value)
         if old.kind == "map" and isinstance(value, Mapping) and set(value) == {k.name for k in old.keys}:
             return [
                 one
@@ -248,7 +255,7 @@ class _Editor:
                 if not self._says(old.items[index], value[name.name])
                 for one in self._replace(old, index, value[name.name], [*chain, old])
             ]
-        start = _PROPERTIES.match(self.text, old.start).end()  # type: ignore[union-attr]  # matches emptiness, too
+        start = _ANCHOR.match(self.text, old.start).end()  # type: ignore[union-attr]  # matches emptiness, too
         if old.kind == "scalar":
             return [self._replace_scalar(old, min(start, old.end), value)]
         new = inline(value, "", _item_style(old))
@@ -291,12 +298,9 @@ class _Editor:
     def _says(self, node: Node, value: object) -> bool:
         if node.kind == "alias" or node.block or node.style in ("|", ">"):
             return False
-        try:
-            return _same(read(self.text[node.start : node.end]), value)
-        except yaml.YAMLError:
-            return False
+        return _says(self.text[node.start : node.end], value)
 
-    def _replace_list(self, old: Node, value: list[object], flow: bool) -> list[_Splice]:
+    def _replace_list(self, old: Node, value: list[object]) -> list[_Splice]:
         """Change only the items that differ: what stands before and behind them keeps its bytes."""
         first, last = 0, 0
         most = min(len(old.items), len(value))
