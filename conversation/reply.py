@@ -17,11 +17,15 @@ CALENDAR = "text/calendar"
 
 @dataclass(frozen=True)
 class Option:
-    """Something to choose: pressed by `id`, or typed as number, label or synonym."""
+    """Something to choose: pressed by `id`, or typed as number, label or synonym.
+
+    `unlisted`: it is not shown and has no number, but whoever types its label or a synonym has chosen it.
+    """
 
     id: str
     label: Sayable
     synonyms: tuple[str, ...] = ()
+    unlisted: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,9 @@ def compose(reply: Reply, catalogue: Catalogue, language: str, public_url: str) 
         text=words(reply.parts, language),
         german=words(reply.parts, OFFICE_LANGUAGE) if language != OFFICE_LANGUAGE else None,
         choices=tuple(
-            Choice(option.id, catalogue.render(option.label, language)) for option in reply.options
+            Choice(option.id, catalogue.render(option.label, language))
+            for option in reply.options
+            if not option.unlisted
         ),
         links=tuple(
             Link(catalogue.render(page.label, language), public_url.rstrip("/") + page.path)

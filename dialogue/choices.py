@@ -4,14 +4,19 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from dialogue.state import Offered
+from dialogue.state import Offered, State
 
 _NUMBER = re.compile(r"\W*(\d{1,2})\W*")
 
 
-def chosen(text: str, offered: Sequence[Offered]) -> str | None:
-    """The id of the offered choice that `text` names, None if it names none or more than one."""
-    return _by_number(text, offered) or _by_words(text, offered)
+def chosen(text: str, state: State) -> str | None:
+    """The id of the choice that `text` names, None if it names none or more than one.
+
+    Numbers count what was shown; words may also name a choice that was not.
+    """
+    return (
+        _by_number(text, state.offered) or _by_words(text, state.offered) or _by_words(text, state.unlisted)
+    )
 
 
 def _by_number(text: str, offered: Sequence[Offered]) -> str | None:

@@ -18,7 +18,10 @@ class Offered:
 
 @dataclass
 class State:
-    """`expects` is the step whose answer is awaited; `answers` are gate answers by service."""
+    """`expects` is the step whose answer is awaited; `answers` are gate answers by service.
+
+    `offered` are the choices as they were shown, in their order; `unlisted` may be typed, too.
+    """
 
     greeted: bool = False
     expects: str | None = None
@@ -32,6 +35,7 @@ class State:
     misses: int = 0
     file_explained: bool = False
     offered: list[Offered] = field(default_factory=list)
+    unlisted: list[Offered] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -39,14 +43,17 @@ class State:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         known = {name: value[name] for name in cls.__dataclass_fields__ if name in value}
-        return cls(**{**known, "offered": [Offered(**one) for one in value.get("offered", [])]})
+        choices = {name: [Offered(**one) for one in value.get(name, [])] for name in ("offered", "unlisted")}
+        return cls(**{**known, **choices})
 
     def answers_for(self, service: str) -> dict[str, str]:
         return self.answers.setdefault(service, {})
 
     def offer(self, options: tuple[Option, ...], catalogue: Catalogue, language: str) -> None:
         """Remember what can be chosen now."""
-        self.offered = [
-            Offered(option.id, catalogue.render(option.label, language), list(option.synonyms))
-            for option in options
-        ]
+
+        def named(option: Option) -> Offered:
+            return Offered(option.id, catalogue.render(option.label, language), list(option.synonyms))
+
+        self.offered = [named(option) for option in options if not option.unlisted]
+        self.unlisted = [named(option) for option in options if option.unlisted]

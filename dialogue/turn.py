@@ -72,7 +72,7 @@ class Turns:
         reached("turn.committed")
 
     async def _understand(self, letter: Letter) -> Understanding:
-        if letter.choice is not None or chosen(letter.text, letter.state.offered):
+        if letter.choice is not None or chosen(letter.text, letter.state):
             return Understanding(letter.text)  # what was chosen says it all
         context = {"service": letter.state.service} if letter.state.service else {}
         return await self.nlu.understand(letter.text, letter.language, context)
@@ -138,7 +138,7 @@ class Turns:
             context.say(Text(error.key, **error.params), options=talk.ways_on(context))
 
     def _heard(self, context: Context, letter: Letter, understanding: Understanding) -> Heard:
-        typed = chosen(letter.text, context.state.offered) if letter.choice is None else None
+        typed = chosen(letter.text, context.state) if letter.choice is None else None
         free = context.state.expects in (None, "question")  # a city or a mail address shows no language
         if letter.choice is None and understanding.language and typed is None and free:
             talk.follow_language(context, understanding.language)

@@ -1,23 +1,47 @@
 """Answers about services and about the office."""
 
 from conversation.reply import Option
+from dialogue.choices import fold
 from dialogue.context import MENU, PERSON, Context, Heard
 from foundation.content_models import ASPECTS, Service
 from foundation.i18n import Filled, Text, Verbatim
 
 SHOWN_ASPECTS = ("documents", "fee", "duration", "deadline", "channel")
+PURPOSES = ("service", "book", "form")
+"""What a service may be chosen for: to read about it, to book it, for its form."""
+ON_A_PAGE = 6
+"""Other services on one page: with the way on and the main menu eight choices, the most that a Matrix poll shows."""
 
 
 async def services(context: Context, heard: Heard) -> None:
-    """The services as choices."""
-    context.say(Text("faq.which_service"), options=(*service_options(context, "service"), MENU))
+    """The services as choices; `services:<purpose>:<page>` shows those that the menu has no room for."""
+    named, _, page = (heard.argument("services") or "").partition(":")
+    purpose = named if named in PURPOSES else PURPOSES[0]
+    number = next((one for one in range(len(_pages(context))) if str(one) == page), 0)
+    heading = Text("faq.other_services" if number else "faq.which_service")
+    context.say(heading, options=(*service_options(context, purpose, number), MENU))
 
 
-def service_options(context: Context, prefix: str) -> tuple[Option, ...]:
-    return tuple(
-        Option(f"{prefix}:{one.id}", service_label(one), _all_synonyms(one))
-        for one in context.content.menu_services()
+def service_options(context: Context, purpose: str, number: int = 0) -> tuple[Option, ...]:
+    """One page of the services, and the way to the next. What stands on other pages may be typed all the same."""
+    pages = _pages(context)
+    shown = (Option(f"{purpose}:{one.id}", service_label(one), _all_synonyms(one)) for one in pages[number])
+    more = Option(f"services:{purpose}:{number + 1}", Text("faq.more_services"))
+    typed = (
+        Option(f"{purpose}:{one.id}", service_label(one), _own_synonyms(one, context.language), unlisted=True)
+        for page in pages
+        if page is not pages[number]
+        for one in page
     )
+    return (*shown, *((more,) if number + 1 < len(pages) else ()), *typed)
+
+
+def _pages(context: Context) -> list[tuple[Service, ...]]:
+    """The menu's services, then the others by their names in the person's language."""
+    menu = context.content.menu_services()
+    others = [one for one in context.content.services.values() if one.id not in context.content.city.menu]
+    others.sort(key=lambda one: fold(one.names[context.language]))
+    return [menu, *(tuple(others[at : at + ON_A_PAGE]) for at in range(0, len(others), ON_A_PAGE))]
 
 
 def service_label(service: Service) -> Filled:
@@ -26,11 +50,13 @@ def service_label(service: Service) -> Filled:
 
 
 def _all_synonyms(service: Service) -> tuple[str, ...]:
-    return (
-        service.term,
-        *service.names.values(),
-        *(word for words in service.synonyms.values() for word in words),
-    )
+    return tuple(word for language in service.names for word in _own_synonyms(service, language))
+
+
+def _own_synonyms(service: Service, language: str) -> tuple[str, ...]:
+    """The German term, the name with and without it, and what people of this language call the service."""
+    name = service.names[language]
+    return (service.term, name, name.partition(" (")[0], *service.synonyms.get(language, ()))
 
 
 async def service(context: Context, heard: Heard) -> None:
