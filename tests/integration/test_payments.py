@@ -102,6 +102,16 @@ async def test_an_amount_that_the_city_leaves_open_has_bounds(till: Till) -> Non
     assert (await till.ask(errand, amount=2550)).amount == 2550
 
 
+async def test_a_variant_of_a_service_has_its_own_fee(till: Till) -> None:
+    service = till.house.content.service("register_information")
+    errand = await till.errand("register_information")
+    lines = {one.id: one.amount for one in till.house.fees.tariff("register_information")}
+    assert lines == {"usual": service.fee_minor, "extended": service.facts["fee_extended"].value}
+    assert (await till.ask(errand, line="extended")).amount == lines["extended"]
+    with pytest.raises(NotFound):
+        await till.ask(errand, line="simple")
+
+
 async def test_received_money_brings_one_receipt(till: Till) -> None:
     errand = await till.errand(language="ar")
     fee = await till.ask(errand)

@@ -150,6 +150,43 @@ def test_a_kind_with_a_fee_of_its_own_can_be_asked_for(copy: Path) -> None:
     assert content_findings(copy, "heidelberg") == []
 
 
+@pytest.mark.parametrize(
+    ("service", "answers", "kind", "bookable"),
+    [
+        ("trade_register_extract", {"who": "company", "seat": "here"}, "video", True),
+        ("trade_register_extract", {"who": "myself", "home": "abroad"}, "other_authority", False),
+        ("trade_register_extract", {"who": "other"}, "not_yet", False),
+        ("register_information", {"about": "other", "where": "yes", "scope": "simple"}, "video", True),
+        ("register_information", {"about": "myself"}, "form_only", False),
+        ("register_information", {"about": "block"}, "in_person", False),
+        ("tax_id_request", {"situation": "lost", "address": "yes"}, "form_only", False),
+        ("tax_id_request", {"situation": "new", "since": "short"}, "not_yet", False),
+        ("life_certificate", {"home": "here", "accepted": "yes"}, "video", True),
+        ("life_certificate", {"home": "here", "accepted": "unknown"}, "not_yet", False),
+        ("life_certificate", {"home": "abroad"}, "other_authority", False),
+    ],
+)
+def test_a_register_paper_goes_its_own_way(
+    content: CityContent, service: str, answers: dict[str, str], kind: str, bookable: bool
+) -> None:
+    end = content.service(service).gate.next(answers)
+    assert isinstance(end, Result)
+    assert (end.kind, end.bookable) == (kind, bookable)
+
+
+def test_a_tax_id_is_never_told_in_a_call(content: CityContent) -> None:
+    assert not any(result.bookable for _, result in walks(content.service("tax_id_request").gate))
+
+
+def test_only_a_company_shows_its_register_extract(content: CityContent) -> None:
+    service = content.service("trade_register_extract")
+    papers = {who: [item.id for item in service.checklist_for({"who": who})] for who in ("myself", "company")}
+    assert papers == {
+        "myself": ["identity_document"],
+        "company": ["identity_document", "company_register_extract"],
+    }
+
+
 def test_every_walk_of_every_gate_ends(content: CityContent) -> None:
     for service in content.services.values():
         ends = {result.id for _, result in walks(service.gate)}
