@@ -52,6 +52,8 @@ class Appointment(PersonalRow, Base):
     zone: Mapped[str]
     sequence: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
+    late_at: Mapped[datetime | None]
+    """When the person said that they would come late."""
 
     @property
     def starts_at(self) -> datetime:

@@ -219,6 +219,13 @@ class Booking:
         )
         return list(await session.scalars(query.order_by(func.lower(Appointment.during), Appointment.number)))
 
+    async def comes_late(self, session: AsyncSession, appointment_id: uuid.UUID) -> None:
+        """The person says that they will be late; the desk's list of the day shows it. Errors: NotFound."""
+        appointment = await self._locked(session, appointment_id)
+        if appointment.status == "booked":
+            appointment.late_at = self._clock.now()
+            self._publish(session, appointment)
+
     async def mark_done(self, session: AsyncSession, appointment_id: uuid.UUID) -> None:
         await self._mark(session, appointment_id, "done")
 
@@ -363,6 +370,7 @@ class Booking:
                 async with session.begin_nested():
                     appointment.lane_id, appointment.during = lane_id, Range(slot.start, slot.end)
                     appointment.sequence += 1
+                    appointment.late_at = None
                     appointment.delete_after = slot.end + KEPT_AFTER
                     await session.flush()
                 return True

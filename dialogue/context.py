@@ -77,6 +77,11 @@ class Context:
     def office_name(self) -> Sayable:
         return Filled(self.content.city.office.name)
 
+    def words(self, intent: str) -> tuple[str, ...]:
+        """How people say an intent ("yes", "no") in all languages: what may be typed instead of a choice."""
+        by_language = self.content.triggers.intents.get(intent, {})
+        return tuple(word for words in by_language.values() for word in words)
+
     def gate(self, service: str) -> GateResult:
         """The gate's word on this person, from the answers given so far."""
         return GateResult.walked(self.content.service(service), self.state.answers_for(service))

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from dialogue.context import Context, Heard
-from dialogue.skills import booking, faq, gate, handoff, payment, talk
+from dialogue.skills import booking, faq, gate, handoff, payment, talk, visit
 
 Skill = Callable[[Context, Heard], Awaitable[None]]
 
@@ -23,7 +23,8 @@ ROUTES = (
     Route(talk.emergency, intents=("emergency",)),
     Route(talk.menu, choices=("menu",), intents=("greet", "help", "restart")),
     Route(talk.language, choices=("language",), intents=("choose_language",)),
-    Route(handoff.person, choices=("person",), intents=("human_handoff", "complaint")),
+    Route(handoff.person, choices=("person",), intents=("human_handoff",)),
+    Route(handoff.complain, intents=("complaint",)),
     Route(handoff.arrive, choices=("here",)),
     Route(handoff.leave, choices=("leave",)),
     Route(handoff.write, choices=("write",), intents=("leave_message",), expects=("question",)),
@@ -31,6 +32,10 @@ ROUTES = (
     Route(booking.change, choices=("change",), intents=("reschedule_appointment",)),
     Route(booking.cancel, choices=("cancel",), intents=("cancel_appointment",)),
     Route(payment.status, choices=("fee",), intents=("payment_status",)),
+    Route(visit.days, choices=("days",), intents=("no_slots",)),
+    Route(visit.late, intents=("running_late",)),
+    Route(visit.stop_reminders, intents=("stop_reminders",)),
+    Route(visit.send_document, choices=("file",), intents=("send_document",)),
     Route(booking.place, choices=("zone",), expects=("place",)),
     Route(booking.slot, choices=("slot", "slots")),
     Route(booking.mail, choices=("mail",), expects=("mail",)),
@@ -40,9 +45,12 @@ ROUTES = (
     Route(gate.start, choices=("book",), intents=("book_appointment",)),
     Route(faq.services, choices=("services",)),
     Route(faq.service, choices=("service", "aspect"), intents=("service_info",)),
+    Route(faq.form, choices=("form",), intents=("start_form",)),
     Route(faq.topic, choices=("topic",)),
     Route(talk.delete, choices=("delete",), intents=("delete_my_data",)),
-    Route(talk.polite, intents=("goodbye", "thanks", "bot_challenge", "affirm", "deny")),
+    Route(talk.polite, intents=("goodbye", "thanks", "bot_challenge")),
+    Route(talk.yes_or_no, intents=("affirm", "deny")),
+    Route(talk.out_of_scope, intents=("out_of_scope",)),
 )
 INTERRUPTS = frozenset(
     {
@@ -63,7 +71,9 @@ def choose(heard: Heard, context: Context) -> Skill:
     if heard.choice is not None:
         name = heard.choice.partition(":")[0]
         return next((route.skill for route in ROUTES if name in route.choices), talk.not_understood)
-    intent = None if heard.meant.fallback else heard.meant.intent
+    # "None of ours" is said to be unsure, but it is an answer of its own.
+    intent = heard.meant.intent
+    intent = None if heard.meant.fallback and intent != "out_of_scope" else intent
     if context.state.expects and intent not in INTERRUPTS:
         found = next((route.skill for route in ROUTES if context.state.expects in route.expects), None)
         if found:

@@ -29,6 +29,9 @@ _SHORT = ("affirm", "deny")
 _WEAK_TOPICS = frozenset({"faq_how_it_works", "faq_landlord_confirmation", "faq_device", "faq_time_zone"})
 """Topics that give way to a service named in the same message."""
 
+_HOUSE = frozenset({"payment_status", "send_document", "stop_reminders", "no_slots"})
+"""What is asked of the house itself; read like a topic."""
+
 _ERRANDS = ("service", "intent")
 _UNSURE = 0.6
 
@@ -101,6 +104,8 @@ def decide(
             confidence=_UNSURE / 2,
             alternatives=_alternatives(services, aspect),
         )
+    if "start_form" in intents:
+        return _about(text, "start_form", services, None, intents["start_form"].confidence)
     if "book_appointment" in intents and not (aspects and services):
         return _about(text, "book_appointment", services, None, intents["book_appointment"].confidence)
     if services:
@@ -173,7 +178,7 @@ def _papers(found: _Found, services: Mapping[str, Match]) -> dict[str, Match]:
 
 
 def _topic(intents: Mapping[str, Match], services: Mapping[str, Match]) -> Match | None:
-    topics = [match for name, match in intents.items() if name.startswith("faq_")]
+    topics = [match for name, match in intents.items() if name.startswith("faq_") or name in _HOUSE]
     if not topics:
         return None
     if not services:

@@ -93,9 +93,7 @@ def when(context: Context, start: datetime) -> Text:
 
 async def offer(context: Context) -> None:
     """The next slots, best first for the person's waking hours."""
-    service = context.state.service
-    if service is None or context.gate(service).kind != "video":
-        raise NotBookable
+    service = await _bookable(context)
     slots = await context.house.booking.offer(
         context.session,
         context.house.office_id,
@@ -113,6 +111,18 @@ async def offer(context: Context) -> None:
     _show(context, Text("booking.choose_slot"), slots)
 
 
+async def _bookable(context: Context) -> str:
+    """The service whose slots may be shown: that of the appointment, which the gate let pass, or of a walk that ends
+    with "video". Errors: NotBookable.
+    """
+    if await has_appointment(context):
+        return (await own_appointment(context)).service
+    service = context.state.service
+    if service is None or context.gate(service).kind != "video":
+        raise NotBookable
+    return service
+
+
 def _show(context: Context, heading: Text, slots: list[Slot] | tuple[Slot, ...]) -> None:
     options = (Option(f"slot:{_stamp(one.start)}", when(context, one.start)) for one in slots)
     more = Option("slots:more", Text("booking.more_slots"))
@@ -127,9 +137,7 @@ async def slot(context: Context, heard: Heard) -> None:
     start = _start_of(heard.argument("slot") or "")
     if await has_appointment(context):
         return await _move(context, start)
-    service = context.state.service
-    if service is None or context.gate(service).kind != "video":
-        raise NotBookable
+    service = await _bookable(context)
     case = await context.open_case(service)
     zone = context.address.zone or office_zone(context)
     try:
@@ -144,7 +152,7 @@ async def slot(context: Context, heard: Heard) -> None:
 
 async def _move(context: Context, start: datetime) -> None:
     """Change the booked appointment to another slot."""
-    booked = await _appointment(context)
+    booked = await own_appointment(context)
     try:
         moved = await context.house.booking.change(context.session, booked.id, start)
     except SlotTaken as taken:
@@ -179,7 +187,7 @@ def _ask_mail(context: Context, held: Appointment) -> None:
 
 async def mail(context: Context, heard: Heard) -> None:
     """A mail address for the calendar file, or none."""
-    held = await _appointment(context)
+    held = await own_appointment(context)
     if heard.argument("mail") != "skip":
         try:
             address = validate_email(heard.text.strip(), check_deliverability=False).normalized
@@ -208,7 +216,7 @@ def _ask_confirm(context: Context, held: Appointment) -> None:
     context.say(
         Text("booking.confirm_ask", service=faq.service_label(about), when=when(context, held.starts_at)),
         options=(
-            Option("confirm:yes", Text("booking.confirm_yes")),
+            Option("confirm:yes", Text("booking.confirm_yes"), context.words("affirm")),
             Option("slots:first", Text("booking.other_slot")),
             MENU,
         ),
@@ -216,7 +224,7 @@ def _ask_confirm(context: Context, held: Appointment) -> None:
 
 
 async def confirm(context: Context, heard: Heard) -> None:
-    held = await _appointment(context)
+    held = await own_appointment(context)
     try:
         booked = await context.house.booking.confirm(context.session, held.id)
     except HoldExpired:
@@ -261,7 +269,7 @@ async def appointments(context: Context, heard: Heard) -> None:
     if not await has_appointment(context):
         context.say(Text("booking.none"), options=(Option("book", Text("menu.book")), MENU))
         return
-    booked = await _appointment(context)
+    booked = await own_appointment(context)
     path = await context.house.conversations.case_path(context.session, await context.open_case(None))
     context.say(
         Text(
@@ -283,7 +291,7 @@ async def appointments(context: Context, heard: Heard) -> None:
 async def change(context: Context, heard: Heard) -> None:
     if not await has_appointment(context):
         return await appointments(context, heard)
-    booked = await _appointment(context)
+    booked = await own_appointment(context)
     context.state.service, context.state.slot_page = booked.service, 0
     context.say(Text("booking.change_keeps"))
     await offer(context)
@@ -293,11 +301,11 @@ async def cancel(context: Context, heard: Heard) -> None:
     """Cancel after a second yes."""
     if not await has_appointment(context):
         return await appointments(context, heard)
-    booked = await _appointment(context)
+    booked = await own_appointment(context)
     if heard.argument("cancel") != "yes":
         options = (
-            Option("cancel:yes", Text("booking.cancel_yes")),
-            Option("appointments", Text("booking.cancel_no")),
+            Option("cancel:yes", Text("booking.cancel_yes"), context.words("affirm")),
+            Option("appointments", Text("booking.cancel_no"), context.words("deny")),
         )
         context.say(Text("booking.cancel_ask", when=when(context, booked.starts_at)), options=options)
         return
@@ -307,7 +315,7 @@ async def cancel(context: Context, heard: Heard) -> None:
     )
 
 
-async def _appointment(context: Context) -> Appointment:
+async def own_appointment(context: Context) -> Appointment:
     """The case's appointment, booked or held. Errors: HoldExpired."""
     found = await context.house.booking.of_case(context.session, context.case.id) if context.case else None
     if found is None or found.status not in ("booked", "held", "expired"):

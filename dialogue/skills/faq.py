@@ -72,6 +72,20 @@ async def service(context: Context, heard: Heard) -> None:
     )
 
 
+async def form(context: Context, heard: Heard) -> None:
+    """Which form a service needs, who fills it in, and the papers for it."""
+    service_id = heard.argument("form") or heard.meant.service or context.state.service
+    if service_id is None or service_id not in context.content.services:
+        context.say(Text("faq.which_form"), options=(*service_options(context, "form"), MENU))
+        return
+    about = context.content.service(service_id)
+    context.state.service, context.state.misses, context.state.expects = about.id, 0, None
+    parts = (Filled(about.aspects["form"]), Filled(about.aspects["documents"]))
+    context.say(
+        Text("faq.about", service=service_label(about)), *parts, options=_next_questions(about, "documents")
+    )
+
+
 def _asked(context: Context, heard: Heard) -> tuple[str | None, str]:
     if pressed := heard.argument("service"):
         return pressed, "overview"
@@ -102,4 +116,6 @@ async def topic(context: Context, heard: Heard) -> None:
     context.state.misses = 0
     parts = (Filled(answer.text),)
     link = (Verbatim(answer.link.url),) if answer.link else ()
-    context.say(*parts, *link, options=(Option("topic", Text("menu.topics")), MENU, PERSON))
+    errands = (context.content.services[one] for one in answer.services if one in context.content.services)
+    leads = (Option(f"service:{one.id}", service_label(one)) for one in errands)
+    context.say(*parts, *link, options=(*leads, Option("topic", Text("menu.topics")), MENU, PERSON))

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from booking.models import Appointment
 from conversation.reply import Option
-from dialogue.context import MENU, Context, Heard
+from dialogue.context import MENU, PERSON, Context, Heard
 from dialogue.skills import booking
 from escalation.service import Place
 from foundation.i18n import Text, TimeOfDay
@@ -29,7 +29,7 @@ async def arrive(context: Context, heard: Heard) -> None:
             Text(
                 "queue.too_early",
                 when=booking.when(context, booked.starts_at),
-                opens=_clock(context, opens),
+                opens=clock_of(context, opens),
             ),
             options=(Option("appointments", Text("menu.appointments")), MENU),
         )
@@ -82,16 +82,23 @@ async def leave(context: Context, heard: Heard) -> None:
     context.say(Text("queue.left"), options=(Option("here", Text("menu.here_again")), MENU))
 
 
+async def complain(context: Context, heard: Heard) -> None:
+    """A complaint is taken down for a clerk; whoever would rather speak to one can."""
+    context.state.expects = "question"
+    context.say(Text("handoff.complain"), options=(PERSON, MENU))
+
+
 async def write(context: Context, heard: Heard) -> None:
     """A written question: it opens a case, and a clerk answers in this thread."""
     if context.state.expects != "question" or heard.choice is not None:
         context.state.expects = "question"
         context.say(Text("handoff.write_now"), options=(MENU,))
         return
-    await context.open_case(context.state.service)
+    case = await context.open_case(context.state.service)
+    context.house.conversations.tell_desk(context.session, case)
     context.state.expects = None
     context.say(Text("handoff.written"), options=(MENU,))
 
 
-def _clock(context: Context, at: datetime) -> TimeOfDay:
+def clock_of(context: Context, at: datetime) -> TimeOfDay:
     return TimeOfDay(at, context.address.zone or booking.office_zone(context))

@@ -7,6 +7,8 @@ from dialogue.context import MENU, PERSON, Context, Heard
 from foundation.i18n import Filled, Text, Verbatim
 
 MISSES_BEFORE_PERSON = 2
+ALWAYS = frozenset({"menu", "person", "language", "topic", "services", "book"})
+"""Choices that answer no question of ours."""
 UNREADABLE = ("file", "too_large", "other")
 """Kinds of message that are answered whoever speaks: the person must know what became of them."""
 
@@ -89,11 +91,25 @@ def follow_language(context: Context, spoken: str) -> None:
 
 
 async def polite(context: Context, heard: Heard) -> None:
-    intent = heard.meant.intent if heard.meant.intent in ("goodbye", "thanks", "bot_challenge") else None
     key = {"goodbye": "talk.goodbye", "thanks": "talk.thanks", "bot_challenge": "talk.bot_challenge"}
-    if intent is None:
-        return await not_understood(context, heard)
-    context.say(Text(key[intent]), options=await main_options(context))
+    context.say(Text(key[heard.meant.intent or "thanks"]), options=await main_options(context))
+
+
+async def yes_or_no(context: Context, heard: Heard) -> None:
+    """A "yes" or "no" that none of the choices asks for: nothing is guessed, the choices stand again."""
+    asked = [one for one in context.state.offered if one.id not in ALWAYS]
+    if heard.meant.intent == "deny" or not asked:
+        return context.say(Text("talk.all_right"), options=await main_options(context))
+    offered = (Option(one.id, Verbatim(one.label), tuple(one.synonyms)) for one in context.state.offered)
+    context.say(Text("talk.which_choice"), options=tuple(offered))
+
+
+async def out_of_scope(context: Context, heard: Heard) -> None:
+    """What the office does not do; or a misunderstanding."""
+    context.state.misses += 1
+    person = (PERSON,) if context.state.misses >= MISSES_BEFORE_PERSON else ()
+    rest = (one for one in await main_options(context) if one not in person)
+    context.say(Text("talk.out_of_scope"), options=(*person, *rest))
 
 
 async def emergency(context: Context, heard: Heard) -> None:
@@ -103,7 +119,10 @@ async def emergency(context: Context, heard: Heard) -> None:
 async def delete(context: Context, heard: Heard) -> None:
     """Mark the person for deletion by the nightly job, after a second yes; a booked slot becomes free at once."""
     if heard.argument("delete") != "yes":
-        context.say(Text("talk.delete_ask"), options=(Option("delete:yes", Text("talk.delete_yes")), MENU))
+        context.say(
+            Text("talk.delete_ask"),
+            options=(Option("delete:yes", Text("talk.delete_yes"), context.words("affirm")), MENU),
+        )
         return
     booked = await context.house.booking.of_case(context.session, context.case.id) if context.case else None
     if booked and booked.status in ("booked", "held"):

@@ -328,12 +328,14 @@ def _files(case: Case, files: Iterable[CaseFile]) -> list[Json]:
 
 
 def _state(appointment: Appointment, case: Case, waits: bool) -> str:
-    """booked, waiting, talking, done, missed: how far today's appointment is."""
+    """booked, late, waiting, talking, done, missed: how far today's appointment is."""
     if appointment.status != "booked":
         return appointment.status
     if case.holder_id is not None:
         return "talking"
-    return "waiting" if waits else "booked"
+    if waits:
+        return "waiting"
+    return "late" if appointment.late_at else "booked"
 
 
 def _language_name(code: str, language: str) -> str:

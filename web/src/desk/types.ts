@@ -11,7 +11,7 @@ export interface Listed {
   zone: string | null;
 }
 
-export type Progress = 'booked' | 'waiting' | 'talking' | 'done' | 'missed';
+export type Progress = 'booked' | 'late' | 'waiting' | 'talking' | 'done' | 'missed';
 
 export interface Todays extends Listed {
   appointment: number;
