@@ -105,7 +105,12 @@ async def offer(context: Context) -> None:
         context.state.slot_page = 0
         context.say(
             Text("booking.no_slots"),
-            options=(Option("slots:first", Text("booking.first_slots")), PERSON, MENU),
+            options=(
+                Option("slots:first", Text("booking.first_slots")),
+                Option("write", Text("handoff.write")),
+                PERSON,
+                MENU,
+            ),
         )
         return
     _show(context, Text("booking.choose_slot"), slots)

@@ -1,5 +1,6 @@
 """Every intent of the catalogue has an answer of its own, and every topic is found by its words."""
 
+import re
 from types import SimpleNamespace
 from typing import cast
 
@@ -11,6 +12,7 @@ from dialogue.skills import talk
 from dialogue.state import State
 from foundation.content import load
 from foundation.settings import ROOT
+from foundation.yamlfile import YamlFile
 from nlu.service import NluService
 from nlu.understanding import Understanding
 
@@ -118,6 +120,20 @@ async def test_an_intent_is_found_by_its_words(nlu: NluService, intent: str, lan
 def test_whatever_is_not_a_topic_or_a_service_has_words() -> None:
     """Without a model the words are all there is; what belongs to no office has none."""
     assert set(INTENTS) - set(TOPICS) - {"service_info", "out_of_scope"} == set(CONTENT.triggers.intents)
+
+
+def test_a_topic_leads_to_services_that_are_there() -> None:
+    named = {one for topic in CONTENT.faq.values() for one in topic.services}
+    assert named
+    assert named <= CONTENT.services.keys()
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_no_number_stands_in_a_sentence_of_a_topic(topic: str) -> None:
+    """Numbers are facts; only the steps of a list are counted."""
+    raw = YamlFile(ROOT / "content" / "cities" / "heidelberg" / "faq" / f"{topic}.yaml").value
+    for text in raw["text"].values():
+        assert not re.search(r"\d", re.sub(r"(?m)^\d\. ", "", text)), text
 
 
 def test_facts_of_topics_stand_in_their_sentences() -> None:
