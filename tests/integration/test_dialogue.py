@@ -134,3 +134,25 @@ async def test_a_failing_turn_apologises_and_blocks_nobody(
     assert "went wrong" in citizen.text
     await citizen.say("hello")
     assert "What would you like to do?" in citizen.text
+
+
+async def test_a_service_that_is_not_on_the_menu_is_booked_by_page_and_by_name(talk_office: Office) -> None:
+    citizen = Citizen(talk_office, language="en")
+    await citizen.start()
+    await citizen.press("book")
+    await citizen.say("Other services")
+    assert "your own words" in citizen.text
+    await citizen.say("parking permit")
+    assert "gate:resident_parking_permit:home:main" in [choice.id for choice in citizen.last.choices]
+
+
+async def test_a_residence_permit_is_never_booked_here(talk_office: Office) -> None:
+    citizen = Citizen(talk_office, language="en")
+    await citizen.start()
+    await citizen.say("my residence permit expires soon")
+    await citizen.press("book:residence_permit")
+    await citizen.press("gate:residence_permit:nationality:other")
+    await citizen.press("gate:residence_permit:home:here")
+    await citizen.press("gate:residence_permit:errand:extend")
+    assert "Ausländerbehörde" in citizen.text
+    assert not any(choice.id.startswith(("ready:", "slot:")) for choice in citizen.last.choices)
