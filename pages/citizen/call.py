@@ -100,7 +100,8 @@ class CallPages:
         }
 
     async def thread(self, session: AsyncSession, case: Case, token: str) -> list[Json]:
-        """The newest messages with their files."""
+        """The newest messages with their files, and the links that lead elsewhere: to pay, say."""
+        here = f"/a/{token}"
         threads = [thread.id for thread in await self.conversations.threads_of(session, case)]
         messages = (await self.conversations.thread(session, threads))[-NEWEST:]
         files = await self.files.by_message(session, [one.id for one in messages])
@@ -112,7 +113,10 @@ class CallPages:
                 "at": one.at.isoformat(),
                 "lang": one.language,
                 "dir": direction(one.language),
-                "files": [file_json(file, f"/a/{token}/files/{file.id}") for file in files.get(one.id, ())],
+                "links": [
+                    {"label": link.label, "url": link.url} for link in one.body.links if here not in link.url
+                ],
+                "files": [file_json(file, f"{here}/files/{file.id}") for file in files.get(one.id, ())],
             }
             for one in messages
         ]

@@ -9,6 +9,7 @@ export interface Message {
   at: string;
   lang: string;
   dir: 'ltr' | 'rtl';
+  links: { label: string; url: string }[];
   files: SentFile[];
 }
 
