@@ -5,7 +5,7 @@ templates that name facts (`{fee}`, `{deadline}`) and are filled while they are 
 disagree, and every `Words` that leaves this module is ready to be shown.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, time
 from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self, TypeVar
 
@@ -317,8 +317,11 @@ class Faq(_Model):
 
 
 class Section(_Model):
+    """A part of a page; `only_with` names the channel or the way to pay without which it would not be true."""
+
     heading: Words
     paragraphs: tuple[Words, ...]
+    only_with: Literal["telegram", "matrix", "email", "stripe"] | None = None
 
 
 class LegalPage(_Model):
@@ -326,6 +329,10 @@ class LegalPage(_Model):
     title: Words
     updated: date
     sections: tuple[Section, ...]
+
+    def shown(self, switched_on: Collection[str]) -> list[Section]:
+        """The sections that hold with these channels and ways to pay."""
+        return [part for part in self.sections if part.only_with is None or part.only_with in switched_on]
 
 
 def _span(raw: object) -> object:

@@ -61,7 +61,7 @@ async def create_app(house: House) -> FastAPI:
     app.include_router(citizen_call.router(calls))
     app.include_router(citizen_files.router(calls))
     app.include_router(pay.router(_pay(house, pages, city_id)))
-    app.include_router(legal.router(pages, house.content))
+    app.include_router(legal.router(pages, house.content, house.switched_on()))
     at_desk = _desk(house, hub, pages, city_id)
     app.include_router(desk.router(at_desk))
     desk_calls = desk_call.DeskCalls(at_desk, house.calls, house.turn(), house.files)

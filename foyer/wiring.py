@@ -118,6 +118,11 @@ class House:
         """Where personal matters may be spoken. Matrix is served by a process of its own."""
         return frozenset({"matrix", *(name for name, one in self.channels.items() if one.private)})
 
+    def switched_on(self) -> frozenset[str]:
+        """The channels and the ways to pay of this installation, by name."""
+        matrix = ["matrix"] if self.settings.matrix_homeserver else []
+        return frozenset({*self.channels, *matrix, *self.fees.providers})
+
     def understanding(self) -> NluService:
         """What is meant: by the model that `foyer nlu serve` offers, and by word lists while it does not."""
         service = NluService.from_content(self.content)
