@@ -1,6 +1,7 @@
 """The promise plugin, its judgement and its table."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from tests.promises import docs
 from tests.promises.run import _weigh
-from tests.promises.table import rows
+from tests.promises.table import ROOT, rows
 
 pytest_plugins = ["pytester"]
 
@@ -102,3 +103,13 @@ def test_each_promise_has_a_test_and_a_bite(row: Any) -> None:
     assert docs.witnesses(row.slug), "no test is marked with it"
     assert row.bites, f"tests/bites/{row.slug}.patch is missing"
     assert all("+++ b/" in Path(patch).read_text(encoding="utf-8") for patch in row.bites)
+
+
+@pytest.mark.parametrize(
+    "bite", sorted((ROOT / "tests" / "bites").glob("*.patch")), ids=lambda bite: bite.name
+)
+def test_every_bite_still_finds_the_guard_that_it_takes_away(bite: Path) -> None:
+    tried = subprocess.run(
+        ["git", "apply", "--check", "-C1", str(bite)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert tried.returncode == 0, f"write {bite.name} anew: {tried.stderr}"
