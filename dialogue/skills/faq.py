@@ -7,8 +7,8 @@ from foundation.content_models import ASPECTS, Service
 from foundation.i18n import Filled, Text, Verbatim
 
 SHOWN_ASPECTS = ("documents", "fee", "duration", "deadline", "channel")
-PURPOSES = ("service", "book", "form")
-"""What a service may be chosen for: to read about it, to book it, for its form."""
+PURPOSES = ("service", "book", "form", "days")
+"""What a service may be chosen for: to read about it, to book it, for its form, for its next free days."""
 ON_A_PAGE = 6
 """Other services on one page: with the way on and the main menu eight choices, the most that a Matrix poll shows."""
 

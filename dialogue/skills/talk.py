@@ -101,7 +101,9 @@ async def yes_or_no(context: Context, heard: Heard) -> None:
     if heard.meant.intent == "deny" or not asked:
         return context.say(Text("talk.all_right"), options=await main_options(context))
     offered = (Option(one.id, Verbatim(one.label), tuple(one.synonyms)) for one in context.state.offered)
+    unlisted = context.state.unlisted
     context.say(Text("talk.which_choice"), options=tuple(offered))
+    context.state.unlisted = unlisted
 
 
 async def out_of_scope(context: Context, heard: Heard) -> None:

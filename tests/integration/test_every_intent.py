@@ -63,6 +63,11 @@ async def test_who_says_that_nothing_is_free_hears_the_next_days(talk_office: Of
     citizen = Citizen(talk_office)
     await citizen.start()
     await citizen.say("there are no free appointments")
+    await citizen.press("services:days:1")
+    await citizen.say("yes")
+    assert "choose one of the answers" in citizen.text
+    assert any(one.id.startswith("days:") for one in citizen.last.choices)
+    await citizen.say("there are no free appointments")
     await citizen.press("days:address_change")
     assert "next days with free times" in citizen.text
     assert citizen.text.count("•") == 3
