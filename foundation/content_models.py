@@ -465,8 +465,68 @@ class Triggers(_Model):
     ignore: Mapping[str, tuple[str, ...]]
 
 
+class ArrivalGroup(_Model):
+    """Who comes, told apart by the law of entry. `countries` are ISO 3166 codes; `others`: everyone not named.
+
+    `arrives`: comes from outside Germany. `answers`: what the errand's gate will hear once they have moved in.
+    """
+
+    id: str
+    label: Words
+    synonyms: Mapping[str, tuple[str, ...]] = {}
+    countries: tuple[str, ...] = ()
+    others: bool = False
+    arrives: bool = True
+    answers: Mapping[str, str]
+
+
+class ArrivalStep(_Model):
+    """Something to do: its day is `anchor` (arrival, move_in or an earlier step) and the span of the fact `offset`.
+
+    `before`: counted back. `first_day`: the anchor's own day counts, as it does for a stay. `rolls`: a last day on
+    which offices are closed is followed by the next working day (§ 31 VwVfG). `books`: the errand of the plan, a slot
+    for which lies between moving in and this day. `remind`: the fact that says how long before the day.
+    """
+
+    id: str
+    title: Words
+    text: Words
+    anchor: str
+    kind: Literal["by", "about"]
+    offset: str | None = None
+    before: bool = False
+    first_day: bool = False
+    rolls: bool = False
+    books: bool = False
+    groups: tuple[str, ...] = ()
+    remind: str | None = None
+    document: str | None = None
+    service: str | None = None
+    link: Link | None = None
+
+
+class Arrival(_Model):
+    """The plan for people who are not here yet. `service` is the errand that waits until they have moved in."""
+
+    service: str
+    facts: Mapping[str, Fact]
+    groups: tuple[ArrivalGroup, ...]
+    steps: tuple[ArrivalStep, ...]
+
+    def group(self, group_id: str) -> ArrivalGroup:
+        """Errors: NotFound."""
+        return _one(self.groups, group_id)
+
+    def steps_of(self, group_id: str) -> tuple[ArrivalStep, ...]:
+        return tuple(step for step in self.steps if not step.groups or group_id in step.groups)
+
+    def step(self, step_id: str) -> ArrivalStep:
+        """Errors: NotFound."""
+        return _one(self.steps, step_id)
+
+
 class CityContent(_Model):
-    """Everything one city says, read once and never changed."""
+    """Everything one city says. It changes as a whole, by `become`, so that all who hold it see the same."""
 
     city: City
     services: Mapping[str, Service]
@@ -474,6 +534,11 @@ class CityContent(_Model):
     faq: Mapping[str, Faq]
     legal: Mapping[str, LegalPage]
     triggers: Triggers
+    arrival: Arrival | None = None
+
+    def become(self, other: "CityContent") -> None:
+        """Say what `other` says from now on: a newer version of the same city."""
+        self.__dict__.update(other.__dict__)  # at once, before anybody else reads a field
 
     def service(self, service_id: str) -> Service:
         """Errors: NotFound."""
