@@ -16,6 +16,8 @@ _LANGUAGE = re.compile(r"[a-z]{2}")
 _NAME = re.compile(r"[^.#\s]*[^.#\s0-9][^.#\s]*")
 _CATEGORIES = frozenset({"zero", "one", "two", "few", "many", "other"})
 _IDS = ("id", "document", "name")
+NAMES = frozenset({"id", "slug", "document", "intent"})
+"""Fields by which other places name this one."""
 SHARED = "units.yaml"
 
 
@@ -39,21 +41,26 @@ def texts(value: Any) -> Iterator[Spot]:
     return _walk(value, Spot("", (), value), is_text)
 
 
-def facts(value: Any) -> Iterator[Spot]:
-    """Every field of every fact, such as `facts.fee.value`."""
-    own = value.get("facts") if isinstance(value, Mapping) else None
-    for name, fact in (own or {}).items():
-        for field, one in fact.items() if isinstance(fact, Mapping) else ():
-            yield Spot(f"facts.{name}.{field}", ("facts", name, field), one)
-
-
 def values(value: Any) -> Iterator[Spot]:
-    """Every single value that is no text: numbers, dates, codes."""
-    for spot in _walk(
-        value, Spot("", (), value), lambda one: is_text(one) or not isinstance(one, dict | list)
-    ):
-        if not is_text(spot.value):
+    """Every value that is no text: a number, a date, a code, or a list of these. What names its neighbours is none."""
+    for spot in _walk(value, Spot("", (), value), lambda one: is_text(one) or _is_value(one)):
+        if not is_text(spot.value) and spot.place and spot.place[-1] not in NAMES:
             yield spot
+
+
+def name_of(value: Any, place: Place) -> str:
+    """The name of a place, which must be there."""
+    names: list[str] = []
+    for step in place:
+        names.append(_item_names(value)[int(step)] if isinstance(value, list) else str(step))
+        value = value[step]
+    return ".".join(names)
+
+
+def _is_value(one: Any) -> bool:
+    if isinstance(one, list):
+        return not any(isinstance(item, list | dict) for item in one)
+    return not isinstance(one, dict)
 
 
 def is_text(value: Any) -> bool:

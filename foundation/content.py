@@ -73,24 +73,25 @@ _NEEDED_FACTS = ("fee", "duration", "proxy_allowed", "signature", "file_before_p
 _NO_AMOUNT = "names no amount: add {name} under `facts` with `unit: EUR`"
 
 
-def load(content_dir: Path, city_slug: str) -> CityContent:
-    """Read a city. Errors: OperatorError that names the file, the line and what to do."""
-    return _Reader(content_dir, city_slug).read()
+def load(content_dir: Path, city_slug: str, texts: Mapping[Path, str] | None = None) -> CityContent:
+    """Read a city; `texts` are read in place of these files. Errors: OperatorError with file, line, what to do."""
+    return _Reader(content_dir, city_slug, texts or {}).read()
 
 
 class _Reader:
     """Reads the files of one city in the order in which later ones quote earlier ones."""
 
-    def __init__(self, content_dir: Path, slug: str) -> None:
+    def __init__(self, content_dir: Path, slug: str, texts: Mapping[Path, str]) -> None:
         self.root = content_dir / "cities" / slug
+        self.texts = texts
         if not (self.root / "city.yaml").is_file():
             raise OperatorError(
                 f"{self.root}/city.yaml is missing; set FOYER_CITY to a folder of {content_dir}/cities."
             )
-        self.measures = Measures(YamlFile(content_dir / "units.yaml"))
+        self.measures = Measures(self._file(content_dir / "units.yaml"))
 
     def read(self) -> CityContent:
-        file = YamlFile(self.root / "city.yaml")
+        file = self._file(self.root / "city.yaml")
         city = _model(City, file, file.value, {})
         slots: dict[str, Slots] = {code: self.measures.city(city, code) for code in city.languages}
         documents = self._documents(slots)
@@ -99,7 +100,7 @@ class _Reader:
             slots[code] = {**slots[code], **self.measures.isolated(papers, code)}
         services = [self._service(one, slots, documents) for one in self._folder("services")]
         _known_services(file, city, services)
-        triggers = YamlFile(self.root / "nlu" / "triggers.yaml")
+        triggers = self._file(self.root / "nlu" / "triggers.yaml")
         return CityContent(
             city=city,
             services={service.id: service for service in services},
@@ -113,10 +114,13 @@ class _Reader:
         )
 
     def _folder(self, name: str) -> list[YamlFile]:
-        return [YamlFile(path) for path in sorted((self.root / name).glob("*.yaml"))]
+        return [self._file(path) for path in sorted((self.root / name).glob("*.yaml"))]
+
+    def _file(self, path: Path) -> YamlFile:
+        return YamlFile(path, self.texts.get(path))
 
     def _documents(self, slots: _Languages) -> dict[str, Document]:
-        file = YamlFile(self.root / "documents.yaml")
+        file = self._file(self.root / "documents.yaml")
         papers = (
             _model(Document, file, raw, slots, ("documents", index))
             for index, raw in enumerate(file.value["documents"])

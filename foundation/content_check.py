@@ -9,9 +9,11 @@ from typing import Any
 
 from babel import Locale
 
+from foundation.addresses import name_of
 from foundation.content import load
 from foundation.content_models import CityContent, Gate, Service
 from foundation.errors import OperatorError
+from foundation.imported import SOURCE_LANGUAGE, is_imported
 from foundation.measures import placeholders
 from foundation.yamlfile import YamlFile
 
@@ -37,21 +39,31 @@ class Finding:
         return f"{self.where}: {self.problem}; {self.todo}"
 
 
-def content_findings(content_dir: Path, slug: str) -> list[Finding]:
-    """Everything wrong with a city's content; empty if it can be shown to people in all its languages."""
+def content_findings(content_dir: Path, slug: str, texts: Mapping[Path, str] | None = None) -> list[Finding]:
+    """Everything wrong with a city's content; empty if it can be shown to people in all its languages.
+
+    `texts` are read in place of these files.
+    """
     root = content_dir / "cities" / slug
     try:
-        content = load(content_dir, slug)
+        content = load(content_dir, slug, texts)
     except OperatorError as error:
         return [Finding(*_split_error(str(error)))]
-    files = [YamlFile(path) for path in (content_dir / "units.yaml", *sorted(root.rglob("*.yaml")))]
+    paths = (content_dir / "units.yaml", *sorted(root.rglob("*.yaml")))
+    files = {path: YamlFile(path, (texts or {}).get(path)) for path in paths}
     findings = [
-        finding for file in files for finding in _text_findings(file, file.value, (), content.city.languages)
+        finding
+        for file in files.values()
+        for finding in _text_findings(file, file.value, (), _needed(file, content.city.languages))
     ]
     for service in content.services.values():
-        file = YamlFile(root / "services" / f"{service.id}.yaml")
-        findings += _service_findings(file, service, content)
-    return findings + list(_menu_findings(YamlFile(root / "city.yaml"), content))
+        findings += _service_findings(files[root / "services" / f"{service.id}.yaml"], service, content)
+    return findings + list(_menu_findings(files[root / "city.yaml"], content))
+
+
+def _needed(file: YamlFile, languages: tuple[str, ...]) -> tuple[str, ...]:
+    """The languages that a file's texts must have: an imported service comes in that of its source."""
+    return (SOURCE_LANGUAGE,) if is_imported(file.value) else languages
 
 
 def bidi_balanced(text: str) -> bool:
@@ -81,7 +93,9 @@ def _text_findings(file: YamlFile, value: Any, at: _Path, languages: tuple[str, 
     elif isinstance(value, Mapping):
         if _is_text(value):
             for problem, todo in _whole(value, languages):
-                yield Finding(f"{file.path}:{file.line_of(at)}", f"{'.'.join(map(str, at))}: {problem}", todo)
+                yield Finding(
+                    f"{file.path}:{file.line_of(at)}", f"{name_of(file.value, at)}: {problem}", todo
+                )
         else:
             for key, item in value.items():
                 yield from _text_findings(file, item, (*at, str(key)), languages)

@@ -16,7 +16,7 @@ import yaml
 from foundation.yamlfile import PlainLoader
 from foundation.yamlwrite import UnsafeEdit, entry, fits_block, inline, key
 
-__all__ = ["Node", "Path", "UnsafeEdit", "edited", "read", "tree"]
+__all__ = ["Node", "Path", "UnsafeEdit", "edited", "read", "same", "tree"]
 
 Path = tuple[str | int, ...]
 """Where a value stands: keys of mappings and places in lists."""
@@ -88,7 +88,7 @@ def edited(text: str, changes: Mapping[Path, object]) -> str:
 
 def _says(text: str, wanted: object) -> bool:
     try:
-        return _same(read(text), wanted)
+        return same(read(text), wanted)
     except yaml.YAMLError:
         return False
 
@@ -101,7 +101,7 @@ def _set(data: Any, at: Path, new: object) -> bool:
     if not at or type(value) not in (dict, list):
         raise KeyError(at)
     there = type(value) is list or at[-1] in value
-    if there and _same(_inside(value, at[-1], at), new):
+    if there and same(_inside(value, at[-1], at), new):
         return False
     value[at[-1]] = copy.deepcopy(new)
     return True
@@ -114,12 +114,12 @@ def _inside(value: Any, step: str | int, at: Path) -> Any:
         raise KeyError(at) from None
 
 
-def _same(one: object, other: object) -> bool:
+def same(one: object, other: object) -> bool:
     """Equality that tells 1 from True and 1.0, and an order of keys from another one not."""
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
+        return len(one) == len(other) and all(map(same, one, other))
     return type(one) is type(other) and (one == other or (one != one and other != other))
 
 

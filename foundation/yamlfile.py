@@ -22,12 +22,12 @@ PlainLoader.yaml_implicit_resolvers = {
 
 
 class YamlFile:
-    """The content of one file. Errors: OperatorError naming file and line."""
+    """The content of one file, or of `text` in its place. Errors: OperatorError naming file and line."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, text: str | None = None) -> None:
         self.path = path
         try:
-            self.text = path.read_text(encoding="utf-8")
+            self.text = path.read_text(encoding="utf-8") if text is None else text
             self.value: Any = yaml.load(self.text, Loader=PlainLoader)  # noqa: S506 - a safe loader, see above
         except OSError as error:
             raise OperatorError(f"{path}: cannot be read ({error.strerror}); restore it.") from error

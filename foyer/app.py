@@ -183,9 +183,11 @@ def _listening(hub: Hub, house: House, telegram: telegram_routes.Webhook | None)
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with hub:
-            task = asyncio.create_task(_register(house, telegram)) if telegram else None
+            tasks = [asyncio.create_task(house.contents.follow(hub), name="content")]
+            if telegram:
+                tasks.append(asyncio.create_task(_register(house, telegram), name="telegram webhook"))
             yield
-            if task:
+            for task in tasks:
                 task.cancel()
 
     return lifespan

@@ -20,7 +20,7 @@ from sqlalchemy.exc import ProgrammingError
 from foundation.errors import OperatorError
 from foundation.postgres import NotRunning
 from foundation.settings import Settings
-from foyer import nlu_cli, supervisor
+from foyer import content_cli, nlu_cli, supervisor
 from foyer.supervisor import OPERATOR_NEEDED
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     reset.add_argument("login")
 
     nlu_cli.add(commands, say)
+    content_cli.add(commands, say)
 
     save = add("backup", backup, "Write a dump, and the keys that open it, into a directory.")
     save.add_argument("directory", type=Path)

@@ -35,6 +35,7 @@ from foundation.events import Events, Subscriptions
 from foundation.files import DatabaseFiles
 from foundation.i18n import Catalogue, Filled, Sayable, Text
 from foundation.settings import Settings
+from foyer.contents import Contents
 from nlu.service import NluService
 from nlu.trained import TrainedParser
 from payments.jobs import Settlement
@@ -59,6 +60,7 @@ class House:
     vault: Vault
     catalogue: Catalogue
     content: CityContent
+    contents: Contents
     events: Events
     conversations: Conversations
     people: People
@@ -171,13 +173,15 @@ def build(settings: Settings, database_url: str, *, clock: Clock | None = None) 
     booking = Booking(rules, clock, events)
     people = People(clock)
     escalation = Escalation(conversations, people, booking, clock, events, ContentFacts(city, rules))
+    database = Database(database_url)
     return House(
         settings=settings,
         clock=clock,
-        database=Database(database_url),
+        database=database,
         vault=vault,
         catalogue=catalogue,
         content=city,
+        contents=Contents(settings, database, city),
         events=events,
         conversations=conversations,
         people=people,
@@ -221,12 +225,17 @@ def _providers(settings: Settings) -> dict[str, Provider]:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, database_url: str) -> AsyncIterator[House]:
-    """A house whose master key fits its database; closed at the end. Errors: OperatorError."""
+async def opened(settings: Settings, database_url: str, *, edits: bool = True) -> AsyncIterator[House]:
+    """A house whose master key fits its database; closed at the end. Errors: OperatorError.
+
+    It says what the city edited last; without `edits`, what was shipped.
+    """
     house = build(settings, database_url)
     try:
         async with house.database.every_city() as session:
             await house.vault.check_master(session)
+        if edits:
+            await house.contents.refresh()
         yield house
     finally:
         for channel in house.channels.values():

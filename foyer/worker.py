@@ -4,12 +4,15 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from typing import Self
 
 import psycopg
 
 import payments.jobs
 from conversation.delivery import Delivery
 from conversation.queues import Claim, Queue
+from dialogue.turn import Turns
 from foundation import jobs
 from foundation.live import Hub
 from foyer.wiring import House
@@ -24,13 +27,38 @@ LOOK_AGAIN = 2.0
 Work = Callable[[Claim], Awaitable[None]]
 
 
+@dataclass
+class Answering:
+    """Takes turns with the word lists of the newest content."""
+
+    house: House
+    turns: Turns
+
+    @classmethod
+    async def of(cls, house: House) -> Self:
+        return cls(house, await _warmed(house))
+
+    async def take(self, claim: Claim) -> None:
+        await self.turns.take(claim)
+
+    async def renew(self) -> None:
+        """Build the word lists anew; turns go on with the old ones meanwhile."""
+        self.turns = await _warmed(self.house)
+
+
+async def _warmed(house: House) -> Turns:
+    turns = await house.turns()
+    await asyncio.to_thread(turns.warm)
+    return turns
+
+
 async def work(house: House) -> None:
     """Work until cancelled."""
-    turns, delivery = await house.turns(), house.delivery()
-    await asyncio.to_thread(turns.warm)
+    answering, delivery = await Answering.of(house), house.delivery()
     async with Hub(house.database) as hub, asyncio.TaskGroup() as group:
-        _hire(group, house, hub, "inbox", turns.take)
+        _hire(group, house, hub, "inbox", answering.take)
         _hire(group, house, hub, "outbox", delivery.deliver, channels=delivery.channels)
+        group.create_task(house.contents.follow(hub, answering.renew), name="content")
         group.create_task(_jobs(house), name="jobs")
 
 

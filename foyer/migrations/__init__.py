@@ -13,6 +13,7 @@ MODELS = (
     "bots.matrix.models",
     "conversation.models",
     "escalation.models",
+    "foundation.content_store",
     "foundation.crypto",
     "foundation.events",
     "foundation.files",
