@@ -540,10 +540,6 @@ class CityContent(_Model):
         """Say what `other` says from now on: a newer version of the same city."""
         self.__dict__.update(other.__dict__)  # at once, before anybody else reads a field
 
-    def become(self, other: "CityContent") -> None:
-        """Say what `other` says from now on: a newer version of the same city."""
-        self.__dict__.update(other.__dict__)  # at once, before anybody else reads a field
-
     def service(self, service_id: str) -> Service:
         """Errors: NotFound."""
         return _known(self.services, service_id)
