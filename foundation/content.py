@@ -1,6 +1,6 @@
 """Reads what a city says: `load(content_dir, slug)` gives it typed, filled and checked for its shape."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -35,6 +35,7 @@ from foundation.content_models import (
     Words,
 )
 from foundation.errors import OperatorError
+from foundation.imported import completed, is_imported
 from foundation.measures import Measures, Slots
 from foundation.yamlfile import YamlFile
 
@@ -127,8 +128,16 @@ class _Reader:
         )
         return {paper.id: paper for paper in papers}
 
+    def _own_papers(self, file: YamlFile, raw: Sequence[Any], slots: _Languages) -> dict[str, Document]:
+        """Papers that only this service names."""
+        papers = (_model(Document, file, one, slots, ("papers", index)) for index, one in enumerate(raw))
+        return {paper.id: paper for paper in papers}
+
     def _service(self, file: YamlFile, slots: _Languages, documents: Mapping[str, Document]) -> Service:
         raw = dict(file.value)
+        if is_imported(raw):
+            raw = completed(raw, self.measures, slots)
+            documents = {**documents, **self._own_papers(file, raw.pop("papers", ()), slots)}
         facts = _facts(file)
         missing = [name for name in _NEEDED_FACTS if name not in facts]
         if missing:

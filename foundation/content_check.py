@@ -13,6 +13,7 @@ from foundation.addresses import name_of
 from foundation.content import load
 from foundation.content_models import CityContent, Gate, Service
 from foundation.errors import OperatorError
+from foundation.imported import SOURCE_LANGUAGE, is_imported
 from foundation.measures import placeholders
 from foundation.yamlfile import YamlFile
 
@@ -53,11 +54,16 @@ def content_findings(content_dir: Path, slug: str, texts: Mapping[Path, str] | N
     findings = [
         finding
         for file in files.values()
-        for finding in _text_findings(file, file.value, (), content.city.languages)
+        for finding in _text_findings(file, file.value, (), _needed(file, content.city.languages))
     ]
     for service in content.services.values():
         findings += _service_findings(files[root / "services" / f"{service.id}.yaml"], service, content)
     return findings + list(_menu_findings(files[root / "city.yaml"], content))
+
+
+def _needed(file: YamlFile, languages: tuple[str, ...]) -> tuple[str, ...]:
+    """The languages that a file's texts must have: an imported service comes in that of its source."""
+    return (SOURCE_LANGUAGE,) if is_imported(file.value) else languages
 
 
 def bidi_balanced(text: str) -> bool:

@@ -231,7 +231,26 @@ class Variant(_Model):
     fact: str | None = None
 
 
+class Imported(_Model):
+    """Where a service was taken from: `key` names it there, `leika` are its ids in the federal catalogue.
+
+    `changed` is the day of its last change there, `taken` that of the import. `public`: whether the source shows it;
+    `bare`: it gives a name and nothing else.
+    """
+
+    format: Literal["dldb", "xzufi"]
+    key: str
+    leika: tuple[str, ...] = ()
+    source: str
+    changed: date | None = None
+    taken: date
+    public: bool = True
+    bare: bool = False
+
+
 class Service(_Model):
+    """What one errand is. An `imported` one may have its texts in one language only."""
+
     id: str
     term: str
     names: Words
@@ -243,6 +262,7 @@ class Service(_Model):
     form: str | None
     aspects: Mapping[Aspect, Words]
     variants: tuple[Variant, ...] = ()
+    imported: Imported | None = None
 
     @property
     def overview(self) -> Words:

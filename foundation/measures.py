@@ -121,6 +121,11 @@ class Measures:
             shown = [f"{LRI}{one}{PDI}" for one in shown]
         return self._comma(language).join(shown)
 
+    def imported(self, name: str, language: str) -> str:
+        """A sentence about an imported service, as a template; in English where the language lacks it."""
+        found = self._file.value.get("imported", {}).get(name, {})
+        return str(found.get(language) or found.get("en") or self._entry("imported", name, language))
+
     def _comma(self, language: str) -> str:
         return self._word("comma", language)
 

@@ -4,7 +4,7 @@ Needs no training: an imported service is found as soon as its texts have vector
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -79,7 +79,16 @@ def service_texts(content: CityContent, examples: Sequence[Example]) -> tuple[Se
         for one in (*generated(content), *examples)
         if one.service is not None and one.service in content.services
     )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys((*found, *_imported(content))))
+
+
+def _imported(content: CityContent) -> Iterator[ServiceText]:
+    """Services that no model learned, by the names that their source gives them. A bare name draws no vague question."""
+    for one in content.services.values():
+        if one.imported is not None and not one.imported.bare:
+            words = ((code, word) for code, listed in one.synonyms.items() for word in listed)
+            for code, word in (*one.names.items(), *words):
+                yield ServiceText(one.id, word, code)
 
 
 def key_of(texts: Sequence[ServiceText], model: str) -> str:

@@ -144,6 +144,8 @@ def generated(content: CityContent) -> Iterator[Example]:
     """Examples that content itself gives, in each language of the city."""
     for code in content.city.languages:
         for service in content.services.values():
+            if service.imported is not None:
+                continue  # found by retrieval: an import needs no training
             for name in (service.term, *_names(service.names[code]), *service.synonyms.get(code, ())):
                 yield Example(name, code, "service_info", service.id, "overview")
         for topic in content.faq.values():
@@ -164,6 +166,8 @@ def _names(name: str) -> Sequence[str]:
 def _sentences(content: CityContent, code: str) -> Iterator[str]:
     """Unlabelled sentences of one language, from which the mean of the language is found."""
     for service in content.services.values():
+        if service.imported is not None:
+            continue
         for text in service.aspects.values():
             yield from _lines(text.get(code, ""))
         for question in service.gate.questions:

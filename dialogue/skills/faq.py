@@ -37,9 +37,13 @@ def service_options(context: Context, purpose: str, number: int = 0) -> tuple[Op
 
 
 def _pages(context: Context) -> list[tuple[Service, ...]]:
-    """The menu's services, then the others by their names in the person's language."""
+    """The menu's services, then the others by their names in the person's language.
+
+    Hundreds may have been imported: these are found by what people ask, not by leafing through.
+    """
     menu = context.content.menu_services()
-    others = [one for one in context.content.services.values() if one.id not in context.content.city.menu]
+    own = (one for one in context.content.services.values() if one.imported is None)
+    others = [one for one in own if one.id not in context.content.city.menu]
     others.sort(key=lambda one: fold(one.names[context.language]))
     return [menu, *(tuple(others[at : at + ON_A_PAGE]) for at in range(0, len(others), ON_A_PAGE))]
 
