@@ -139,6 +139,7 @@ async def test_a_running_house_says_the_new_words(hall: Cityhall) -> None:
         assert fresh.content.service("certificate_of_conduct").fee_minor == 1550
 
 
+@pytest.mark.promise("content.round-trip")
 async def test_a_new_version_is_heard_of(hall: Cityhall) -> None:
     heard = asyncio.Event()
 
