@@ -16,6 +16,7 @@ from foundation.crypto import Forgotten
 from foundation.db import Database
 from foundation.errors import where
 from foundation.faults import reached
+from people.models import Staff
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,9 @@ class Delivery:
         external = await self.conversations.external_of(session, address)
         body = Body.from_json(value)
         said = body if channel.private else body.guarded()
-        outgoing = Outgoing(row.key, external, row.author, row.language, said, row.attempts)
+        clerk = await session.get(Staff, row.staff_id) if row.author == "clerk" and row.staff_id else None
+        name = clerk.name if clerk and channel.private else None
+        outgoing = Outgoing(row.key, external, row.author, row.language, said, row.attempts, name)
         return channel, outgoing, body
 
     async def _sent(self, claim: Claim, body: Body, external_id: str | None) -> None:

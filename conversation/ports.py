@@ -30,7 +30,10 @@ class Inbound:
 
 @dataclass(frozen=True)
 class Outgoing:
-    """One outbox row on its way: `key` is stable over retries, so that a channel can send idempotently."""
+    """One outbox row on its way: `key` is stable over retries, so that a channel can send idempotently.
+
+    `name` is that of the clerk who writes, None where nobody in person does.
+    """
 
     key: str
     address: str
@@ -38,6 +41,7 @@ class Outgoing:
     language: str
     body: Body
     attempt: int
+    name: str | None = None
 
 
 class Channel(Protocol):

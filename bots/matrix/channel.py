@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import logging
+from dataclasses import replace
 from typing import Any
 
 from bots.matrix import render
@@ -10,6 +11,7 @@ from bots.matrix.client import Busy, Forbidden, MatrixClient, MatrixError, Refus
 from bots.matrix.inbound import NAME
 from bots.matrix.notes import Notes, Room
 from conversation.ports import Blocked, Outgoing, RetryLater, Undeliverable
+from conversation.reply import Body
 from foundation.i18n import Catalogue, Text
 
 logger = logging.getLogger(__name__)
@@ -52,7 +54,7 @@ class MatrixChannel:
             raise Undeliverable from error
 
     async def _send(self, room_id: str, outgoing: Outgoing, note: Room) -> str | None:
-        body, sent = outgoing.body, None
+        body, sent = self._signed(outgoing), None
         status = outgoing.author == "system" and not body.choices
         question = self._catalogue.render(Text("matrix.choose"), outgoing.language)
         for attachment_number, attachment in enumerate(body.attachments):
@@ -67,6 +69,13 @@ class MatrixChannel:
         with contextlib.suppress(MatrixError):
             await self._client.typing(room_id, False)
         return sent
+
+    def _signed(self, outgoing: Outgoing) -> Body:
+        """What a clerk writes says who writes: the account is everybody's."""
+        if outgoing.name is None:
+            return outgoing.body
+        writes = self._catalogue.render(Text("message.clerk_writes", name=outgoing.name), outgoing.language)
+        return replace(outgoing.body, text=f"{writes}\n\n{outgoing.body.text}")
 
     async def close_poll(self, room_id: str, note: Room, language: str) -> None:
         """End the open poll of a room, so that nobody answers a question of the past."""

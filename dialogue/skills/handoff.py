@@ -54,7 +54,8 @@ async def _join(context: Context, appointment: Appointment | None) -> None:
     context.state.expects = None
     place = await context.house.escalation.join(context.session, case, context.conversation, appointment)
     call = await call_page(context.session, context.house.conversations, case)
-    context.say(place_text(place), Text("queue.keep_place"), options=(LEAVE,), pages=(call,))
+    kept = Text("queue.keep_place" if context.address.channel == "web" else "queue.keep_place_chat")
+    context.say(place_text(place), kept, options=(LEAVE,), pages=(call,))
 
 
 def place_text(place: Place) -> Text:

@@ -176,3 +176,16 @@ async def test_a_clerks_words_are_read_where_nobody_else_reads(bench: Bench, pro
     await bench.later()
     assert (words in (await bench.seen())[-1].text) is bench.private
     promise.figure(len(BENCHES), "channels")
+
+
+@on("matrix")
+async def test_where_one_account_speaks_for_all_a_clerks_words_say_whose_they_are(bench: Bench) -> None:
+    """The chat page shows the name beside the words; Telegram and mail are not given the words."""
+    await bench.tell(Reply((Verbatim("Good morning"),)), author="clerk", name="Frau Weber")
+    await bench.tell(Reply((Verbatim("Anything else?"),)))
+    await bench.work()
+    await bench.later()
+    clerk, bot = [one.text for one in await bench.seen()][-2:]
+    assert "Frau Weber" in clerk
+    assert "Good morning" in clerk
+    assert bot == "Anything else?"

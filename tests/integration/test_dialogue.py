@@ -3,9 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
+from conversation.models import Outbox
 from foundation.clock import FixedClock
-from tests.support.talk import Citizen, Office
+from tests.support.talk import Citizen, Office, clerk
 
 pytestmark = pytest.mark.usefixtures("talk_office")
 
@@ -156,3 +158,20 @@ async def test_a_residence_permit_is_never_booked_here(talk_office: Office) -> N
     await citizen.press("gate:residence_permit:errand:extend")
     assert "Ausländerbehörde" in citizen.text
     assert not any(choice.id.startswith(("ready:", "slot:")) for choice in citizen.last.choices)
+
+
+@pytest.mark.parametrize(("channel", "page"), [("web", True), ("telegram", False), ("matrix", False)])
+async def test_whoever_waits_in_a_messenger_is_not_told_of_a_page(
+    talk_office: Office, channel: str, page: bool
+) -> None:
+    async with talk_office.house.database.city(talk_office.city_id) as session:
+        await clerk(talk_office.house, session)
+    citizen = Citizen(talk_office, channel=channel)
+    await citizen.start()
+    await citizen.say("talk to a person")
+    async with talk_office.house.database.city(talk_office.city_id) as session:
+        said = list(await session.scalars(select(Outbox).order_by(Outbox.seq.desc()).limit(1)))
+        vault = talk_office.house.conversations.vault
+        body = await vault.open(session, f"outbox.body:{said[0].id}", said[0].body)
+    assert ("this page" in body["text"]) is page
+    assert "your place is kept" in body["text"]

@@ -33,7 +33,7 @@ from tests.support.matrix import POLL, Event, body, matrix_citizen
 from tests.support.matrix_office import running, until
 from tests.support.smtp import Mailbox
 from tests.support.synapse import Synapse
-from tests.support.talk import Citizen, Office
+from tests.support.talk import Citizen, Office, clerk
 from tests.support.telegram import Person
 from tests.support.telegraph import Telegraphist
 
@@ -129,13 +129,16 @@ class Bench(abc.ABC):
             query = select(Conversation).join(Address).where(Address.channel == self.channel)
             return (await session.scalars(query)).one()
 
-    async def tell(self, reply: Reply, *, author: str = "bot") -> None:
-        """The house says something; nothing is sent yet."""
+    async def tell(self, reply: Reply, *, author: str = "bot", name: str | None = None) -> None:
+        """The house says something, a clerk of this `name` maybe; nothing is sent yet."""
         conversations = self.office.house.conversations
         async with self.office.house.database.city(self.office.city_id) as session:
+            staff_id = (await clerk(self.office.house, session, name)).id if name else None
             query = select(Conversation).join(Address).where(Address.channel == self.channel)
             thread = (await session.scalars(query)).one()
-            await conversations.say(session, thread, reply, key=secrets.token_hex(8), author=author)
+            await conversations.say(
+                session, thread, reply, key=secrets.token_hex(8), author=author, staff_id=staff_id
+            )
 
     async def heard(self) -> list[str]:
         """The person's own words in the thread."""
