@@ -116,7 +116,8 @@ class MatrixWalk:
     async def they_talk(self) -> None:
         assert self.clerk is not None
         await self.clerk.say(self.case_id, CLERK_SAID)
-        await self.citizen.hears(CLERK_SAID)
+        heard = await self.citizen.hears(CLERK_SAID)
+        assert "Frau Weber" in body(heard), "it says who writes"
         await self.citizen.say(CITIZEN_SAID[4])
         await self.clerk.reads(self.case_id, CITIZEN_SAID[4])
 
@@ -166,6 +167,7 @@ async def walking_in_matrix(
     database = Database(database_url)
     async with matrix_citizen(synapse.url, synapse.somebody()) as citizen:
         guardian = Guardian(app, traps or {})
+        citizen.signs = lambda: len(guardian.deaths)
         walk = MatrixWalk(
             app=app,
             database=database,

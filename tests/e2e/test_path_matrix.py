@@ -83,7 +83,7 @@ async def nothing_lost(walk: MatrixWalk) -> None:
     ]
     texts = [one for one in heard if one["content"]["msgtype"] != "m.file"]
     assert len(texts) == house, "the citizen can read every message of the house, each once"
-    assert walk.heard().count(CLERK_SAID) == 1
+    assert sum(CLERK_SAID in one for one in walk.heard()) == 1
 
 
 async def only_signed_and_encrypted(walk: MatrixWalk) -> None:
@@ -112,9 +112,9 @@ async def test_a_crowd_writes_while_the_bot_is_down(
     matrix.kill()
     users = [synapse.somebody() for _ in range(CROWD)]
     async with matrix_crowd(synapse.url, users) as crowd:
-        await crowd.do("write", patience=180, bot=bot, text="My address has changed")
+        await crowd.do("write", patience=300, bot=bot, text="My address has changed")
         matrix.start()
-        seen = await crowd.do("answered", patience=150, words="Ummeldung", milliseconds=120_000)
+        seen = await crowd.do("answered", patience=600, words="Ummeldung", milliseconds=90_000)
     assert seen == {"answered": CROWD, "unreadable": 0}, app.logs()[-3000:]
     promise.figure(seen["answered"], f"of {CROWD} newcomers answered")
 

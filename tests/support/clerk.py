@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import websockets
 
-PATIENCE = 30
+PATIENCE = 90
 
 
 @dataclass
@@ -106,7 +106,7 @@ class Clerk:
 @contextlib.asynccontextmanager
 async def sitting_clerk(url: str, login: str, password: str) -> AsyncIterator[Clerk]:
     """A clerk who is signed in and on duty."""
-    async with httpx.AsyncClient(base_url=url, headers={"Accept-Language": "de"}, timeout=10) as http:
+    async with httpx.AsyncClient(base_url=url, headers={"Accept-Language": "de"}, timeout=30) as http:
         clerk = Clerk(http, url)
         await clerk.sign_in(login, password)
         desk = asyncio.create_task(clerk.sit())

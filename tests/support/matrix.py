@@ -24,13 +24,18 @@ Event = dict[str, Any]
 
 @dataclass
 class MatrixCitizen:
-    """One person with one device. `events` is all they can read, in the order it became readable."""
+    """One person with one device. `events` is all they can read, in the order it became readable.
+
+    `signs` counts what happens at the house meanwhile (processes that died and come back): as long as it goes
+    up, the person waits on, because how long ten starts take is a matter of the machine.
+    """
 
     process: asyncio.subprocess.Process
     user: str = ""
     bot: str = ""
     room: str = ""
     events: list[Event] = field(default_factory=list)
+    signs: Callable[[], int] = lambda: 0
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
     _answers: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -101,8 +106,7 @@ class MatrixCitizen:
             return bool(found)
 
         try:
-            async with self._news, asyncio.timeout(PATIENCE):
-                await self._news.wait_for(there)
+            await self._wait(there)
         except TimeoutError:
             last = "\n".join(f"{one['sender']} {one['type']}: {body(one)[:200]}" for one in self.events[-6:])
             raise AssertionError(f"{what} did not come; the room ends with\n{last}") from None
@@ -116,8 +120,7 @@ class MatrixCitizen:
             said = [one for one in since if one["sender"] == self.bot and one["type"] == "m.room.message"]
             return len(said) >= count
 
-        async with self._news, asyncio.timeout(PATIENCE):
-            await self._news.wait_for(enough)
+        await self._wait(enough)
 
     async def settled(self, count: int) -> None:
         """Wait a while until so many texts of the bot can be read at all; the caller counts them."""
@@ -127,8 +130,19 @@ class MatrixCitizen:
             return len(texts) >= count
 
         with contextlib.suppress(TimeoutError):
-            async with self._news, asyncio.timeout(PATIENCE):
-                await self._news.wait_for(enough)
+            await self._wait(enough)
+
+    async def _wait(self, wanted: Callable[[], bool]) -> None:
+        """Errors: TimeoutError when nothing has happened for a while, here or at the house."""
+        while True:
+            before = self.signs()
+            try:
+                async with self._news, asyncio.timeout(PATIENCE):
+                    await self._news.wait_for(wanted)
+                return
+            except TimeoutError:
+                if self.signs() == before:
+                    raise
 
     def said(self) -> list[str]:
         """The texts of the room, in order."""
@@ -151,7 +165,7 @@ class MatrixCitizen:
 
 
 def is_text(event: Event) -> bool:
-    return event["type"] == "m.room.message" and event["content"].get("msgtype") != "m.file"
+    return bool(event["type"] == "m.room.message" and event["content"].get("msgtype") != "m.file")
 
 
 def body(event: Event) -> str:
@@ -203,5 +217,5 @@ async def matrix_citizen(url: str, user: str, password: str = "secret") -> Async
 async def matrix_crowd(url: str, users: list[str], password: str = "secret") -> AsyncIterator[MatrixCitizen]:
     """Many citizens in one process; they know `write` (to the bot) and `answered` only."""
     async with _client("crowd.mjs") as crowd:
-        await crowd.do("start", url=url, users=users, password=password)
+        await crowd.do("start", patience=300, url=url, users=users, password=password)
         yield crowd

@@ -51,16 +51,20 @@ const doing = {
       const made = await person.client.createRoom({ preset: "trusted_private_chat", is_direct: true, invite: [bot], initial_state: [MEGOLM] });
       // Whoever is not seen in the room yet would be given no key.
       const invited = () => person.client.getRoom(made.room_id)?.getMember(bot)?.membership === "invite";
-      await until(invited, "the invitation", 30000);
+      await until(invited, "the invitation", 60000);
       await person.client.sendEvent(made.room_id, "m.room.message", { msgtype: "m.text", body: text });
     }
   },
+  // Waits on as long as answers come: `milliseconds` is the longest silence.
   async answered({ words, milliseconds }) {
     const done = () => people.filter((person) => person.read.includes(words)).length;
-    try {
-      await until(() => done() === people.length, "an answer to each", milliseconds);
-    } catch {
-      /* the numbers say it */
+    for (let before = -1; done() < people.length && done() > before; ) {
+      before = done();
+      try {
+        await until(() => done() > before, "one more answer", milliseconds);
+      } catch {
+        /* the numbers say it */
+      }
     }
     return { answered: done(), unreadable: people.filter((person) => person.unreadable > 0).length };
   },
