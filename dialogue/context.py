@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from booking.jobs import Notices
 from booking.ports import GateResult
 from booking.service import Booking
+from conversation.joining import Joining
 from conversation.models import Address, Case, Conversation
 from conversation.reply import Attachment, Option, Page, Reply
 from conversation.service import Conversations
@@ -35,6 +36,12 @@ class House:
     office_id: uuid.UUID
     mail_enabled: bool
     private_channels: frozenset[str] = frozenset({"web"})
+    telegram: bool = False
+    """Whether Telegram is switched on, so that a talk on the web may go on there."""
+
+    @property
+    def joining(self) -> Joining:
+        return Joining(self.conversations)
 
 
 @dataclass

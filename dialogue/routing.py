@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from dialogue.context import Context, Heard
-from dialogue.skills import booking, faq, gate, handoff, payment, talk, visit
+from dialogue.skills import booking, faq, gate, handoff, join, payment, talk, visit
 
 Skill = Callable[[Context, Heard], Awaitable[None]]
 
@@ -47,6 +47,9 @@ ROUTES = (
     Route(faq.service, choices=("service", "aspect"), intents=("service_info",)),
     Route(faq.form, choices=("form",), intents=("start_form",)),
     Route(faq.topic, choices=("topic",)),
+    Route(join.offer, choices=("telegram",)),
+    Route(join.ask, choices=("join",)),
+    Route(join.accept, choices=("accept",)),
     Route(talk.delete, choices=("delete",), intents=("delete_my_data",)),
     Route(talk.polite, intents=("goodbye", "thanks", "bot_challenge")),
     Route(talk.yes_or_no, intents=("affirm", "deny")),

@@ -116,7 +116,7 @@ class Turns:
             talk.notice(context)
             if letter.kind == "start" and letter.choice is None:
                 return await talk.menu(context, heard)
-        elif letter.kind == "start":
+        elif letter.kind == "start" and letter.choice is None:
             return await talk.menu(context, heard)
         if heard.choice is None and await handoff.noted_while_waiting(context, heard):
             return None

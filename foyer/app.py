@@ -17,6 +17,7 @@ from bots.telegram.intake import Intake
 from bots.web import routes as chat
 from bots.web.limits import Bucket
 from bots.web.thread import Threads
+from conversation.joining import Joining
 from conversation.links import Links
 from foundation.live import Hub
 from foundation.web import DIST, Assets, Names, Pages, install
@@ -25,6 +26,7 @@ from pages.citizen import call as citizen_call
 from pages.citizen import files as citizen_files
 from pages.citizen import legal, pay
 from pages.citizen import routes as citizen
+from pages.citizen import telegram as citizen_telegram
 from pages.desk import call as desk_call
 from pages.desk import fees as desk_fees
 from pages.desk import files as desk_files
@@ -62,6 +64,8 @@ async def create_app(house: House) -> FastAPI:
     app.include_router(citizen_files.router(calls))
     app.include_router(pay.router(_pay(house, pages, city_id)))
     app.include_router(legal.router(pages, house.content, house.switched_on()))
+    if isinstance(channel := house.channels.get("telegram"), TelegramChannel):
+        app.include_router(citizen_telegram.router(_to_telegram(house, pages, city_id, channel)))
     at_desk = _desk(house, hub, pages, city_id)
     app.include_router(desk.router(at_desk))
     desk_calls = desk_call.DeskCalls(at_desk, house.calls, house.turn(), house.files)
@@ -144,6 +148,18 @@ def _pay(house: House, pages: Pages, city_id: uuid.UUID) -> pay.PayPages:
         links=Links(house.conversations),
         fees=house.fees,
         settlement=house.settlement(),
+    )
+
+
+def _to_telegram(
+    house: House, pages: Pages, city_id: uuid.UUID, channel: TelegramChannel
+) -> citizen_telegram.TelegramPage:
+    return citizen_telegram.TelegramPage(
+        database=house.database,
+        pages=pages,
+        city_id=city_id,
+        joining=Joining(house.conversations),
+        username=channel.username,
     )
 
 

@@ -113,6 +113,7 @@ class House:
             office_id=await self.office_id(),
             mail_enabled="email" in self.channels,
             private_channels=self.private_channels(),
+            telegram="telegram" in self.channels,
         )
         return Turns(self.database, dialogue, self.understanding())
 

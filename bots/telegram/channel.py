@@ -21,6 +21,7 @@ from bots.telegram.limiter import Limiter
 from bots.telegram.translate import NAME, Call, Words, render
 from bots.telegram.transport import Transport
 from conversation.ports import Blocked, Outgoing, RetryLater, Undeliverable
+from foundation.errors import FoyerError
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,13 @@ SHORT_WAIT = 0.3
 REPAIR_PAUSE = 300.0
 GONE = ("chat not found", "user is deactivated", "bot was blocked", "peer_id_invalid")
 MOST_UNFINISHED = 1000
+
+
+class Away(FoyerError):
+    """Telegram does not answer us just now."""
+
+    status = 503
+    key = "join.away"
 
 
 def open_bot(token: str, api: str) -> Bot:
@@ -60,6 +68,7 @@ class TelegramChannel:
         self.bot = bot
         self._limiter = limiter
         self._done: OrderedDict[str, int] = OrderedDict()
+        self._username: str | None = None
 
     async def send(self, outgoing: Outgoing) -> str | None:
         """Send all parts; a message that was put back goes on with the part that failed."""
@@ -70,6 +79,15 @@ class TelegramChannel:
                 self._remember(outgoing.key, number + 1)
         self._done.pop(outgoing.key, None)
         return str(last) if last is not None else None
+
+    async def username(self) -> str:
+        """The bot's public name, without @; asked for once. Errors: Away."""
+        if self._username is None:
+            try:
+                self._username = (await self.bot.get_me()).username or ""
+            except TelegramError as error:
+                raise Away from error
+        return self._username
 
     async def close(self) -> None:
         await close_bot(self.bot)

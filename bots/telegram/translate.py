@@ -29,6 +29,8 @@ COMMANDS = {
     "language": "language",
 }
 """A command and the choice it stands for; /start begins."""
+_START_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What a link may carry behind `?start=` (Bot API, Deep linking)."""
 LARGEST_FILE = 20 * 1024 * 1024
 """Bytes that a bot may fetch (Bot API, getFile)."""
 
@@ -81,7 +83,8 @@ def _said(message: Message) -> tuple[str, str, str | None]:
         return "text", message.text, None
     command = message.text[1:].split()[0].partition("@")[0].lower() if message.text[1:].split() else ""
     if command == "start":
-        return "start", "", None
+        token = message.text.partition(" ")[2].strip()
+        return "start", "", f"join:{token}" if _START_TOKEN.fullmatch(token) else None
     choice = COMMANDS.get(command)
     return ("choice" if choice else "text"), message.text, choice
 

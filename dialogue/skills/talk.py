@@ -2,6 +2,7 @@
 
 from babel import Locale
 
+from conversation.joining import NothingToJoin
 from conversation.reply import Option, Page, Reply
 from dialogue.context import MENU, PERSON, Context, Heard
 from foundation.i18n import Filled, Text, Verbatim
@@ -52,8 +53,20 @@ async def main_options(context: Context) -> tuple[Option, ...]:
         Option("services", Text("menu.services")),
         Option("topic", Text("menu.topics")),
         PERSON,
+        *((Option("telegram", Text("menu.telegram")),) if await goes_on_in_telegram(context) else ()),
         Option("language", Text("menu.language")),
     )
+
+
+async def goes_on_in_telegram(context: Context) -> bool:
+    """Whether this talk on the web could be continued there."""
+    if not context.house.telegram or context.address.channel != "web":
+        return False
+    try:
+        await context.house.joining.begun_at(context.session, context.conversation, "telegram")
+    except NothingToJoin:
+        return False
+    return True
 
 
 def ways_on(context: Context) -> tuple[Option, ...]:

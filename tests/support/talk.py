@@ -4,6 +4,8 @@ import secrets
 import uuid
 from dataclasses import dataclass, field
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from conversation.models import Case, Conversation
 from conversation.ports import Inbound
 from conversation.queues import Queue
@@ -11,6 +13,8 @@ from conversation.reply import Body
 from conversation.service import ShownMessage
 from dialogue.turn import Turns
 from foyer.wiring import House
+from people.models import Office as Bureau
+from people.models import Staff
 
 
 @dataclass
@@ -34,6 +38,16 @@ class Office:
                         if claim is None:
                             break
                         await task(claim)
+
+
+async def clerk(house: House, session: AsyncSession, name: str = "Frau Weber") -> Staff:
+    """A clerk of the office, on duty."""
+    office = await session.get_one(Bureau, await house.office_id())
+    staff, _ = await house.people.create_staff(
+        session, office, login=secrets.token_hex(4), name=name, roles=["clerk"], languages=["de"]
+    )
+    await house.people.stay_on_duty(session, staff.id)
+    return staff
 
 
 @dataclass
