@@ -67,6 +67,8 @@ class Words(dict[str, str]):
         slots: Mapping[str, Slots] = (info.context or {}).get("slots", {})
         texts, checks = {}, {}
         for language, value in raw.items():
+            if slots and language not in slots:
+                continue  # the city does not speak it yet: its texts may be there before
             text = value if isinstance(value, str) else value["text"]
             texts[language] = fill(text.strip(), slots.get(language, {}), language)
             if not isinstance(value, str) and "checked_by" in value:
