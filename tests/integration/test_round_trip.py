@@ -6,6 +6,7 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import func, select
 
@@ -17,8 +18,11 @@ from foundation.live import Hub
 from foundation.settings import ROOT, Settings
 from foyer.content_cli import exported, imported
 from foyer.seed import FIRST_LOGIN, seed
+from foyer.supervisor import OPERATOR_NEEDED
 from foyer.wiring import House, build, opened
+from foyer.worker import Answering
 from tests.promises.plugin import Promise
+from tests.support.app import App, Process, pause
 
 CONDUCT = "services/certificate_of_conduct.yaml"
 
@@ -155,6 +159,49 @@ async def test_a_new_version_is_heard_of(hall: Cityhall) -> None:
         await asyncio.wait_for(heard.wait(), 30)
         following.cancel()
     assert hall.house.content.service("certificate_of_conduct").fee_minor == 1550
+
+
+@pytest.mark.promise("content.round-trip")
+async def test_a_served_page_says_it_without_a_restart(app: App, tmp_path: Path) -> None:
+    """The commands as an operator types them, beside processes that go on."""
+    folder = tmp_path / "aus dem Rathaus"
+    assert await _command(app, "content", "export", str(folder)) == 0
+    _change(folder, "city.yaml", 'phone: "+49 6221 000000"', 'phone: "+49 6221 111111"')
+    assert "000000" in await _imprint(app)
+    assert await _command(app, "content", "import", str(folder), "--note", "neue Nummer") == 0
+    async with asyncio.timeout(30):
+        while "111111" not in await _imprint(app):
+            await pause()
+    _change(folder, "city.yaml", 'iban: "DE14', 'iban: "DE15')
+    assert await _command(app, "content", "import", str(folder)) == OPERATOR_NEEDED
+    assert "the check digits of the IBAN do not fit; copy it again" in _said(app)
+
+
+async def _command(app: App, *arguments: str) -> int:
+    process = Process("command", arguments, app.environment(), app.directory / "command.log")
+    process.start()
+    return await process.ended(60)
+
+
+def _said(app: App) -> str:
+    return (app.directory / "command.log").read_text()
+
+
+async def _imprint(app: App) -> str:
+    async with httpx.AsyncClient() as client:
+        return (await client.get(f"{app.url}/imprint")).text
+
+
+async def test_a_new_synonym_is_understood_once_the_word_lists_are_new(hall: Cityhall) -> None:
+    answering = await Answering.of(hall.house)
+    folder = await hall.export()
+    _change(folder, CONDUCT, "de: [Führungszeugnis, ", "de: [Führungszeugnis, Unbescholtenheitsbrief, ")
+    await hall.take(folder)
+    assert await hall.house.contents.refresh()
+    said = "Ich brauche einen Unbescholtenheitsbrief"
+    assert (await answering.turns.nlu.understand(said, "de", {})).service is None
+    await answering.renew()
+    assert (await answering.turns.nlu.understand(said, "de", {})).service == "certificate_of_conduct"
 
 
 async def test_rows_are_added_and_never_changed(hall: Cityhall) -> None:
