@@ -26,7 +26,7 @@ def completed(raw: Mapping[str, Any], measures: Measures, languages: Iterable[st
     codes, aspects = tuple(languages), dict(raw.get("aspects") or {})
     say = _Words(measures, raw)
     stated = {name: say.beside_source(name, aspects[name], codes) for name in aspects}
-    origin = {**raw["imported"], "bare": not aspects}
+    origin = {**raw["imported"], "bare": not aspects and not say.fee_known}
     silent = {name: say.silent(name, codes) for name in ASPECTS if name not in aspects}
     gate = dict(raw.get("gate") or {})
     results = [
@@ -43,7 +43,7 @@ class _Words:
         origin: Mapping[str, Any] = raw["imported"]
         self._day = origin.get("changed") or origin.get("taken")
         fact = (raw.get("facts") or {}).get("fee") or {}
-        self._fee_known = fact.get("value") is not None
+        self.fee_known = fact.get("value") is not None
         self._minutes = "duration" in (raw.get("facts") or {}) and _stated(raw)
         results = (raw.get("gate") or {}).get("results") or [{}]
         self._kind = results[0].get("kind", "in_person")
@@ -66,7 +66,7 @@ class _Words:
     def silent(self, aspect: str, codes: Iterable[str]) -> dict[str, str]:
         """What is said where the source says nothing; its fee and channel are known from the fields."""
         name = "not_stated"
-        if aspect == "fee" and self._fee_known:
+        if aspect == "fee" and self.fee_known:
             name = "fee"
         elif aspect == "channel":
             name = _CHANNELS.get(self._kind, "not_stated")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from foundation.errors import OperatorError
 from foundation.settings import Settings
-from foyer import supervisor
+from foyer import import_cli, supervisor
 
 if TYPE_CHECKING:
     import uuid
@@ -40,7 +40,8 @@ def add(commands: Any, say: Say) -> Any:
         lambda settings, chosen: _import(settings, chosen, say),
         "Take what was changed in exported files as the next version.",
     )
-    back.add_argument("directory", type=Path, help="the folder of an export, edited")
+    back.add_argument("directory", type=Path, help="the folder of an export, edited; with --format a file")
+    import_cli.add(back)
     back.add_argument("--dry-run", action="store_true", help="only show what would change")
     back.add_argument("--note", default="", help="why, for the list of versions")
     back.add_argument("--login", help="whose change it is; without it, the operator's")
@@ -83,6 +84,9 @@ def _warn(files: "Files", say: Say) -> None:
 
 
 def _import(settings: Settings, chosen: argparse.Namespace, say: Say) -> None:
+    if chosen.format:
+        import_cli.take_over(settings, chosen, say)
+        return
     with supervisor.database(settings, say) as url:
         asyncio.run(
             imported(

@@ -6,6 +6,7 @@ What the city changed stays, in the files and in the edits laid over them.
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,9 @@ LAST = "imported.json"
 """What the last import wrote, beside city.yaml: {format:key → {"id", "text"}}."""
 _TOO_COMMON = 3
 """A keyword of more services than this tells none of them."""
+_VERB = re.compile(
+    r"(?:\s+(?:beantragen|anmelden|abmelden|abholen|abgeben|ändern|verlängern|anzeigen|bestellen|stellen|und|oder|/))+$"
+)
 _AT_IMPORT = frozenset({"imported.taken"})
 
 
@@ -261,21 +265,38 @@ def _papers(content: CityContent) -> dict[str, Any]:
 
 
 def _telling(services: Sequence[Stated], own: Mapping[str, Service]) -> list[Stated]:
-    """Services with those of their keywords that tell them from others; a key that comes twice counts once."""
+    """Services with those keywords that tell them from others, and what people call them in short.
+
+    A key that comes twice counts once.
+    """
     unique = {one.key: one for one in services}
-    count = Counter(fold(word) for one in unique.values() for word in one.keywords)
-    titles = {fold(one.title) for one in unique.values()}
-    return [
-        replace(
-            one,
-            keywords=tuple(
-                word
-                for word in one.keywords
-                if (folded := fold(word)) not in own and folded not in titles and count[folded] <= _TOO_COMMON
-            ),
-        )
-        for one in unique.values()
-    ]
+    words = {key: (*_short(one.title), *one.keywords) for key, one in unique.items()}
+    count = Counter(word for many in words.values() for word in {_squashed(one) for one in many})
+    short = Counter(_squashed(word) for one in unique.values() for word in _short(one.title))
+    titles = {_squashed(one.title): key for key, one in unique.items()}
+
+    def tells(key: str, word: str) -> bool:
+        bare = _squashed(word)
+        if fold(word) in own or titles.get(bare, key) != key or count[bare] > _TOO_COMMON:
+            return False
+        return bare in map(_squashed, _short(unique[key].title)) or short[bare] == 0
+
+    kept = {
+        key: tuple(dict.fromkeys(word for word in many if tells(key, word))) for key, many in words.items()
+    }
+    return [replace(one, keywords=kept[key]) for key, one in unique.items()]
+
+
+def _short(title: str) -> tuple[str, ...]:
+    """A title as people say it: without the verb at its end, the brackets, the hyphen inside a word."""
+    bare = re.sub(r"\s*\([^)]*\)", "", title).strip()
+    noun = _VERB.sub("", bare).strip()
+    joined = re.sub(r"(?<=[a-zäöüß])-([A-ZÄÖÜ])(?=[a-zäöüß])", lambda match: match[1].lower(), noun)
+    return tuple(one for one in dict.fromkeys((bare, noun, joined)) if one != title and len(one) > 3)
+
+
+def _squashed(text: str) -> str:
+    return "".join(letter for letter in fold(text) if letter.isalnum())
 
 
 def _shown(value: Any) -> str:
