@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from booking.slots import public_holidays
 from foundation.content_models import Arrival, ArrivalStep, Fact
 
 REMIND_AT = time(9)
@@ -61,6 +62,11 @@ def plan(arrival: Arrival, journey: Journey, works: Works) -> tuple[Planned, ...
             days[step.id] = day = _day(arrival, step, days[step.anchor], works)
             found.append(Planned(step, day, _less(day, arrival.facts.get(step.remind or ""))))
     return tuple(sorted(found, key=lambda one: one.day))
+
+
+def working(region: str | None) -> Works:
+    """Whether a day is a working day: no Saturday, Sunday or public holiday of a German state."""
+    return lambda day: day.weekday() < 5 and day not in public_holidays(region, day.year)
 
 
 def slot_days(arrival: Arrival, journey: Journey, works: Works) -> Days | None:

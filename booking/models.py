@@ -1,4 +1,4 @@
-"""Lanes and appointments. A lane is bookable capacity; the clerk is assigned on the day."""
+"""Lanes, appointments, and the reminders of a plan. A lane is bookable capacity; the clerk is assigned on the day."""
 
 import uuid
 from datetime import datetime
@@ -54,6 +54,8 @@ class Appointment(PersonalRow, Base):
     created_at: Mapped[datetime]
     late_at: Mapped[datetime | None]
     """When the person said that they would come late."""
+    within: Mapped[Range[datetime] | None] = mapped_column(TSTZRANGE)
+    """The time in which it has to lie, also when it is moved: not before the person has moved in. None: any time."""
 
     @property
     def starts_at(self) -> datetime:
@@ -64,6 +66,22 @@ class Appointment(PersonalRow, Base):
     def ends_at(self) -> datetime:
         """UTC."""
         return _end(self.during.upper)
+
+
+class Reminder(PersonalRow, Base):
+    """A message that a person asked for, to be sent at `due_at`; gone once it is sent or not wanted any more.
+
+    `body` (sealed) is {"step", "day", "zone"}: what it is about, the day of the step, and where the person is then.
+    """
+
+    __tablename__ = "reminder"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    conversation_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("conversation.id", ondelete="CASCADE"), index=True
+    )
+    due_at: Mapped[datetime]
+    body: Mapped[bytes]
 
 
 def _end(bound: datetime | None) -> datetime:

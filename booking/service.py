@@ -31,6 +31,9 @@ from people.models import Office
 KEPT_AFTER = timedelta(days=90)
 LIVE = ("held", "booked")
 
+Within = tuple[datetime, datetime] | None
+"""From when and before when (UTC) an appointment is of use; None is any time."""
+
 
 class SlotTaken(FoyerError):
     """Somebody else was faster. `next_slots` are the next free ones, soonest first, at most three."""
@@ -110,14 +113,16 @@ class Booking:
         page: int = 0,
         size: int | None = None,
         day: date | None = None,
+        within: Within = None,
     ) -> list[Slot]:
         """A page of slots, best first for somebody who lives in `zone`: while they are awake, soon, over several days.
 
-        `day` (of the office) limits the offer to that day. An empty page means there are no more.
+        `day` (of the office) and `within` limit the offer. An empty page means there are no more.
         """
-        after = before = None
+        after, before = within or (None, None)
         if day is not None:
-            after, before = await self._day(session, office_id, day)
+            first, last = await self._day(session, office_id, day)
+            after, before = max(after or first, first), min(before or last, last)
         slots = await self.free_slots(session, office_id, service, after=after, before=before)
         hours = await self._hours(session, office_id)
         size = size or hours.offered
@@ -130,11 +135,14 @@ class Booking:
         gate: GateResult,
         start: datetime,
         zone: str,
+        within: Within = None,
     ) -> Appointment:
         """Keep the slot at `start` for this case for some minutes; an older hold of the case is given up.
 
-        `zone` is the person's. Errors: NotBookable, AlreadyBooked, NoSuchSlot, SlotTaken.
+        `zone` is the person's; the appointment stays `within` its time, also when it is changed.
+        Errors: NotBookable, AlreadyBooked, NoSuchSlot, SlotTaken.
         """
+        _demand(within, start)
         if gate.kind != "video" or case.service not in (None, gate.service):
             raise NotBookable
         before = await self._live_of(session, case.id)
@@ -146,7 +154,7 @@ class Booking:
                 before.status = "expired"
                 await session.flush()
             slot = await self._slot_at(session, case.office_id, gate.service, start)
-            appointment = await self._take(session, case, gate.service, slot, zone, until)
+            appointment = await self._take(session, case, gate.service, slot, zone, until, within)
         if before is not None and before.during != appointment.during:
             await self._free(session, case.city_id, freed_data(before))
         reached("booking.held")
@@ -174,12 +182,13 @@ class Booking:
             raise HoldExpired
         if appointment.during.lower == start.astimezone(UTC):
             return appointment
+        within = within_of(appointment)
+        _demand(within, start)
         slot = await self._slot_at(session, appointment.office_id, appointment.service, start)
         before = freed_data(appointment)
         if not await self._move(session, appointment, slot):
-            raise SlotTaken(
-                await self._next_slots(session, appointment.office_id, appointment.service, slot.start)
-            )
+            service, office_id = appointment.service, appointment.office_id
+            raise SlotTaken(await self._next_slots(session, office_id, service, slot.start, within))
         await self._tell(session, "appointment.changed", appointment)
         await self._free(session, appointment.city_id, before)
         return appointment
@@ -314,11 +323,19 @@ class Booking:
         return Slot(start, start + duration, tuple(lane for lane in lanes if lane not in busy))
 
     async def _take(
-        self, session: AsyncSession, case: Case, service: str, slot: Slot, zone: str, until: datetime
+        self,
+        session: AsyncSession,
+        case: Case,
+        service: str,
+        slot: Slot,
+        zone: str,
+        until: datetime,
+        within: Within,
     ) -> Appointment:
         await self._release(session, slot)
         for lane_id in slot.lanes:
             values = self._row(case, service, slot, zone, until) | {"lane_id": lane_id}
+            values["within"] = Range(*within) if within else None
             # Not a plain insert: two of them that meet would wait for each other until one is shot.
             taken = insert(Appointment).values(values).on_conflict_do_nothing().returning(Appointment)
             try:
@@ -330,7 +347,7 @@ class Booking:
                 appointment = None
             if appointment is not None:
                 return appointment
-        raise SlotTaken(await self._next_slots(session, case.office_id, service, slot.start))
+        raise SlotTaken(await self._next_slots(session, case.office_id, service, slot.start, within))
 
     def _row(self, case: Case, service: str, slot: Slot, zone: str, until: datetime) -> dict[str, object]:
         return {
@@ -381,10 +398,14 @@ class Booking:
         return False
 
     async def _next_slots(
-        self, session: AsyncSession, office_id: uuid.UUID, service: str, start: datetime
+        self, session: AsyncSession, office_id: uuid.UUID, service: str, start: datetime, within: Within
     ) -> list[Slot]:
-        later = await self.free_slots(session, office_id, service, after=start, limit=3)
-        return later or await self.free_slots(session, office_id, service, limit=3)
+        after, before = within or (None, None)
+        for first in (start, after):
+            found = await self.free_slots(session, office_id, service, after=first, before=before, limit=3)
+            if found:
+                break
+        return found
 
     async def _live_of(self, session: AsyncSession, case_id: uuid.UUID) -> Appointment | None:
         """The case's hold or appointment; the case is locked, so that two requests of one person take turns."""
@@ -420,6 +441,18 @@ class Booking:
     async def _free(self, session: AsyncSession, city_id: uuid.UUID, data: dict[str, str]) -> None:
         await session.flush()
         await self._events.emit(session, "slot.freed", data, city_id=city_id, now=self._clock.now())
+
+
+def within_of(appointment: Appointment) -> Within:
+    """The time in which an appointment has to lie; None is any time."""
+    within = appointment.within
+    return (within.lower, within.upper) if within and within.lower and within.upper else None
+
+
+def _demand(within: Within, start: datetime) -> None:
+    """Errors: NoSuchSlot."""
+    if within and not within[0] <= start < within[1]:
+        raise NoSuchSlot
 
 
 def _start(appointment: Appointment) -> datetime:

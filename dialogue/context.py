@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.jobs import Notices
 from booking.ports import GateResult
+from booking.reminders import Reminders
 from booking.service import Booking
 from conversation.joining import Joining
 from conversation.models import Address, Case, Conversation
@@ -33,6 +34,7 @@ class House:
     notices: Notices
     escalation: Escalation
     fees: Fees
+    reminders: Reminders
     office_id: uuid.UUID
     mail_enabled: bool
     private_channels: frozenset[str] = frozenset({"web"})
@@ -71,9 +73,10 @@ class Context:
         pages: tuple[Page, ...] = (),
         attachments: tuple[Attachment, ...] = (),
         title: Sayable | None = None,
+        personal: bool = False,
     ) -> None:
         """Add a message. What it offers replaces what was offered before."""
-        self.replies.append(Reply(parts, options, pages, attachments, title))
+        self.replies.append(Reply(parts, options, pages, attachments, title, personal))
         self.state.offer(options, self.house.catalogue, self.language)
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from dialogue.context import Context, Heard
-from dialogue.skills import booking, faq, gate, handoff, join, payment, talk, visit
+from dialogue.skills import arrival, booking, faq, gate, handoff, join, payment, talk, visit
 
 Skill = Callable[[Context, Heard], Awaitable[None]]
 
@@ -34,7 +34,8 @@ ROUTES = (
     Route(payment.status, choices=("fee",), intents=("payment_status",)),
     Route(visit.days, choices=("days",), intents=("no_slots",)),
     Route(visit.late, intents=("running_late",)),
-    Route(visit.stop_reminders, intents=("stop_reminders",)),
+    Route(visit.stop_reminders, choices=("reminders",), intents=("stop_reminders",)),
+    Route(arrival.talk, choices=("arrival",), intents=("arrival_plan",), expects=arrival.EXPECTS),
     Route(visit.send_document, choices=("file",), intents=("send_document",)),
     Route(booking.place, choices=("zone",), expects=("place",)),
     Route(booking.slot, choices=("slot", "slots")),
@@ -64,9 +65,18 @@ INTERRUPTS = frozenset(
         "choose_language",
         "cancel_appointment",
         "delete_my_data",
+        "stop_reminders",
     }
 )
 """Intents that are heard even while another answer is awaited."""
+
+
+CLEAR = 0.8
+
+
+def _interrupts(intent: str | None, heard: Heard) -> bool:
+    """A country or a city is easily misread as the name of a language: that has to be written clearly."""
+    return intent in INTERRUPTS and (intent != "choose_language" or heard.meant.confidence >= CLEAR)
 
 
 def choose(heard: Heard, context: Context) -> Skill:
@@ -77,7 +87,7 @@ def choose(heard: Heard, context: Context) -> Skill:
     # "None of ours" is said to be unsure, but it is an answer of its own.
     intent = heard.meant.intent
     intent = None if heard.meant.fallback and intent != "out_of_scope" else intent
-    if context.state.expects and intent not in INTERRUPTS:
+    if context.state.expects and not _interrupts(intent, heard):
         found = next((route.skill for route in ROUTES if context.state.expects in route.expects), None)
         if found:
             return found

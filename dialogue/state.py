@@ -21,6 +21,8 @@ class State:
     """`expects` is the step whose answer is awaited; `answers` are gate answers by service.
 
     `offered` are the choices as they were shown, in their order; `unlisted` may be typed, too.
+    `arrival` is what the person said for their plan (group, arrives, moves_in; days as ISO 8601), `windows` the
+    first and last day, by service, in which a slot of that plan may lie.
     """
 
     greeted: bool = False
@@ -34,6 +36,8 @@ class State:
     slot_page: int = 0
     misses: int = 0
     file_explained: bool = False
+    arrival: dict[str, str] = field(default_factory=dict)
+    windows: dict[str, list[str]] = field(default_factory=dict)
     offered: list[Offered] = field(default_factory=list)
     unlisted: list[Offered] = field(default_factory=list)
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from foundation.content_models import (
     ASPECTS,
     Answer,
+    Arrival,
     Aspect,
     Check,
     ChecklistItem,
@@ -112,6 +113,7 @@ class _Reader:
                 for page in (_model(LegalPage, one, one.value, slots) for one in self._folder("legal"))
             },
             triggers=_model(Triggers, triggers, triggers.value, {}),
+            arrival=self._arrival(slots, documents, {service.id: service for service in services}),
         )
 
     def _folder(self, name: str) -> list[YamlFile]:
@@ -158,6 +160,20 @@ class _Reader:
     def _topic(self, file: YamlFile, slots: _Languages) -> Faq:
         facts = _facts(file)
         return _model(Faq, file, {**file.value, "facts": facts}, self._with_facts(slots, facts))
+
+    def _arrival(
+        self, slots: _Languages, documents: Mapping[str, Document], services: Mapping[str, Service]
+    ) -> Arrival | None:
+        """The arrival plan, None if the city has none. Its facts are its own and those it quotes from services."""
+        path = self.root / "arrival.yaml"
+        if not path.is_file():
+            return None
+        file = self._file(path)
+        facts = {**_quoted(file, services), **_facts(file)}
+        raw = {name: value for name, value in file.value.items() if name != "quoted"}
+        plan = _model(Arrival, file, {**raw, "facts": facts}, self._with_facts(slots, facts))
+        _can_be_planned(file, plan, documents, services)
+        return plan
 
     def _with_facts(self, slots: _Languages, facts: Mapping[str, Fact]) -> dict[str, Slots]:
         """What sentences beside these facts may name, in each language."""
@@ -229,6 +245,40 @@ def _facts(file: YamlFile) -> dict[str, Fact]:
     """The facts of a service or a topic."""
     raw: Mapping[str, Any] = file.value.get("facts", {})
     return {name: _model(Fact, file, fact, {}, ("facts", name)) for name, fact in raw.items()}
+
+
+def _quoted(file: YamlFile, services: Mapping[str, Service]) -> dict[str, Fact]:
+    """Facts that belong to a service and are named as `service.fact`. Errors: OperatorError."""
+    found: dict[str, Fact] = {}
+    for name, at in file.value.get("quoted", {}).items():
+        service_id, _, fact = str(at).partition(".")
+        if service_id not in services or fact not in services[service_id].facts:
+            raise file.error(("quoted", name), f"{at} is no fact of a service; write service.fact")
+        found[name] = services[service_id].facts[fact]
+    return found
+
+
+def _can_be_planned(
+    file: YamlFile, plan: Arrival, documents: Mapping[str, Document], services: Mapping[str, Service]
+) -> None:
+    """What the steps of a plan name must be there. Errors: OperatorError."""
+    if plan.service not in services:
+        raise file.error(("service",), f"{plan.service} has no file in services/")
+    spans = {name for name, fact in plan.facts.items() if fact.unit in ("day", "week", "month")}
+    groups, anchors = {one.id for one in plan.groups}, ["arrival", "move_in"]
+    for index, step in enumerate(plan.steps):
+        for field, name, known in (
+            ("anchor", step.anchor, anchors),
+            ("offset", step.offset, spans),
+            ("remind", step.remind, spans),
+            ("document", step.document, documents),
+            ("service", step.service, services),
+        ):
+            if name is not None and name not in known:
+                raise file.error(("steps", index, field), f"{name} is not known here; add it or correct it")
+        if not set(step.groups) <= groups:
+            raise file.error(("steps", index, "groups"), "names a group that is not there")
+        anchors.append(step.id)
 
 
 def _consistent(file: YamlFile, service: Service) -> Service:

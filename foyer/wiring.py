@@ -13,6 +13,7 @@ from booking.calendar import CalendarFiles
 from booking.jobs import KINDS as APPOINTMENT_NEWS
 from booking.jobs import Notices
 from booking.ports import ContentRules
+from booking.reminders import Reminders
 from booking.service import Booking
 from booking.slots import OfficeHours
 from bots.email.channel import MailChannel
@@ -66,6 +67,7 @@ class House:
     people: People
     booking: Booking
     notices: Notices
+    reminders: Reminders
     escalation: Escalation
     fees: Fees
     calls: Calls
@@ -110,6 +112,7 @@ class House:
             notices=self.notices,
             escalation=self.escalation,
             fees=self.fees,
+            reminders=self.reminders,
             office_id=await self.office_id(),
             mail_enabled="email" in self.channels,
             private_channels=self.private_channels(),
@@ -188,6 +191,7 @@ def build(settings: Settings, database_url: str, *, clock: Clock | None = None) 
         people=people,
         booking=booking,
         notices=notices,
+        reminders=Reminders(conversations, city, jobs.defer),
         escalation=escalation,
         fees=Fees(conversations, people, clock, events, city, _providers(settings), jobs.defer),
         calls=calls,

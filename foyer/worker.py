@@ -9,6 +9,7 @@ from typing import Self
 
 import psycopg
 
+import booking.reminders
 import payments.jobs
 from conversation.delivery import Delivery
 from conversation.queues import Claim, Queue
@@ -64,9 +65,12 @@ async def work(house: House) -> None:
 
 async def _jobs(house: House) -> None:
     """Timed and heavy work of all domains."""
-    fees = payments.jobs.tasks(house.settlement())
+    tasks = {
+        **payments.jobs.tasks(house.settlement()),
+        **booking.reminders.tasks(house.database, house.reminders),
+    }
     await jobs.run_worker(
-        house.database, house.events, house.clock, tasks=fees, periodic=payments.jobs.PERIODIC
+        house.database, house.events, house.clock, tasks=tasks, periodic=payments.jobs.PERIODIC
     )
 
 

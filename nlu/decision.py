@@ -29,7 +29,7 @@ _SHORT = ("affirm", "deny")
 _WEAK_TOPICS = frozenset({"faq_how_it_works", "faq_landlord_confirmation", "faq_device", "faq_time_zone"})
 """Topics that give way to a service named in the same message."""
 
-_HOUSE = frozenset({"payment_status", "send_document", "stop_reminders", "no_slots"})
+_HOUSE = frozenset({"payment_status", "send_document", "stop_reminders", "no_slots", "arrival_plan"})
 """What is asked of the house itself; read like a topic."""
 
 _ERRANDS = ("service", "intent")

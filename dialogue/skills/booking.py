@@ -1,12 +1,13 @@
 """From "I am ready" to a booked slot: city of stay → slots → hold → mail address → confirm; then change and cancel."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from email_validator import EmailNotValidError, validate_email
 
+from booking.arrival import Days
 from booking.models import Appointment
-from booking.service import HoldExpired, NotBookable, SlotTaken
+from booking.service import HoldExpired, NotBookable, SlotTaken, Within, within_of
 from booking.slots import Slot, when_text
 from conversation.models import Case
 from conversation.reply import Attachment, Option, Page
@@ -40,25 +41,33 @@ async def ask_place(context: Context) -> None:
 
 async def place(context: Context, heard: Heard) -> None:
     """A city, typed or chosen: `zone:<IANA zone>:<name>`."""
-    if pressed := heard.argument("zone"):
+    if located := locate(context, heard, "zone"):
+        await _settle_place(context, *located)
+
+
+def locate(context: Context, heard: Heard, choice: str) -> tuple[str, str] | None:
+    """The zone and name of the city that was typed or chosen (`<choice>:<IANA zone>:<name>`); else it is asked again."""
+    if pressed := heard.argument(choice):
         zone, _, name = pressed.partition(":")
         if zone == IN_OFFICE_CITY:
             zone, name = (
                 office_zone(context),
                 context.house.catalogue.render(office_place(context), context.language),
             )
-        return await _settle_place(context, zone, name)
+        return zone, name
     found = places.find(heard.text, context.language)
     own = context.content.city.names[context.language]
     # Other towns may share the office city's name; whoever writes it here means this one.
     named = [one for one in found if one.name == own and one.zone == office_zone(context)] or found
     if len(named) == 1:
-        return await _settle_place(context, named[0].zone, named[0].name)
+        return named[0].zone, named[0].name
     options = (
-        Option(f"zone:{one.zone}:{one.name}", Verbatim(f"{one.name} ({one.country})")) for one in found[:5]
+        Option(f"{choice}:{one.zone}:{one.name}", Verbatim(f"{one.name} ({one.country})"))
+        for one in found[:5]
     )
     key = "booking.which_of_these_cities" if found else "booking.city_unknown"
     context.say(Text(key), options=(*options, MENU, PERSON))
+    return None
 
 
 async def _settle_place(context: Context, zone: str, name: str) -> None:
@@ -100,6 +109,7 @@ async def offer(context: Context) -> None:
         service,
         zone=context.address.zone or office_zone(context),
         page=context.state.slot_page,
+        within=await _within(context, service),
     )
     if not slots:
         context.state.slot_page = 0
@@ -128,6 +138,15 @@ async def _bookable(context: Context) -> str:
     return service
 
 
+async def _within(context: Context, service: str) -> Within:
+    """The time in which the slot has to lie: that of the appointment, or of the arrival plan it is for."""
+    if await has_appointment(context):
+        return within_of(await own_appointment(context))
+    if (days := context.state.windows.get(service)) is None:
+        return None
+    return Days(*map(date.fromisoformat, days)).bounds(office_zone(context))
+
+
 def _show(context: Context, heading: Text, slots: list[Slot] | tuple[Slot, ...]) -> None:
     options = (Option(f"slot:{_stamp(one.start)}", when(context, one.start)) for one in slots)
     more = Option("slots:more", Text("booking.more_slots"))
@@ -144,9 +163,11 @@ async def slot(context: Context, heard: Heard) -> None:
         return await _move(context, start)
     service = await _bookable(context)
     case = await context.open_case(service)
-    zone = context.address.zone or office_zone(context)
+    zone, within = context.address.zone or office_zone(context), await _within(context, service)
     try:
-        held = await context.house.booking.hold(context.session, case, context.gate(service), start, zone)
+        held = await context.house.booking.hold(
+            context.session, case, context.gate(service), start, zone, within
+        )
     except SlotTaken as taken:
         return _show(context, Text(taken.key), taken.next_slots)
     context.state.appointment = str(held.id)
@@ -194,19 +215,27 @@ async def mail(context: Context, heard: Heard) -> None:
     """A mail address for the calendar file, or none."""
     held = await own_appointment(context)
     if heard.argument("mail") != "skip":
-        try:
-            address = validate_email(heard.text.strip(), check_deliverability=False).normalized
-        except EmailNotValidError:
+        address = mail_address(heard.text)
+        if address is None:
             context.say(
                 Text("booking.mail_invalid"), options=(Option("mail:skip", Text("booking.no_mail")), MENU)
             )
             return
-        await _join_mailbox(context, address)
+        await join_mailbox(context, address)
     context.state.mail_asked, context.state.expects = True, None
     _ask_confirm(context, held)
 
 
-async def _join_mailbox(context: Context, address: str) -> None:
+def mail_address(text: str) -> str | None:
+    """The mail address that was typed, None if it is none."""
+    try:
+        return validate_email(text.strip(), check_deliverability=False).normalized
+    except EmailNotValidError:
+        return None
+
+
+async def join_mailbox(context: Context, address: str) -> None:
+    """Let a mailbox of the person take part in the case."""
     conversations, case = context.house.conversations, await context.open_case(context.state.service)
     mailbox = await conversations.own_address(
         context.session, case, "email", address, language=context.language, zone=context.address.zone

@@ -25,9 +25,10 @@ async def start(context: Context, heard: Heard) -> None:
 async def _begin(context: Context, service: str) -> None:
     context.state.service, context.state.misses, context.state.expects = service, 0, None
     context.state.answers.pop(service, None)  # answers of an earlier walk may no longer be true
+    context.state.windows.pop(service, None)
     if service in context.state.ready:
         context.state.ready.remove(service)
-    await _walk(context, context.content.service(service))
+    await walk(context, context.content.service(service))
 
 
 async def answer(context: Context, heard: Heard) -> None:
@@ -36,10 +37,11 @@ async def answer(context: Context, heard: Heard) -> None:
     about = context.content.service(service_id)
     context.state.service = service_id
     context.state.answers_for(service_id)[question] = answer_id
-    await _walk(context, about)
+    await walk(context, about)
 
 
-async def _walk(context: Context, about: Service) -> None:
+async def walk(context: Context, about: Service) -> None:
+    """Go on with the gate from the answers that are there: the next question, the checklist, or why not."""
     step = about.gate.next(context.state.answers_for(about.id))
     if isinstance(step, Question):
         _ask(context, about, step)
@@ -72,7 +74,15 @@ def _explain(context: Context, about: Service, result: Result) -> None:
         parts.append(Text("gate.authority", authority=Filled(result.authority)))
     if result.link:
         parts.append(Text("gate.link", label=Filled(result.link.label), url=result.link.url))
-    context.say(*parts, options=(Option(f"service:{about.id}", Text("gate.more_about")), PERSON, MENU))
+    more = Option(f"service:{about.id}", Text("gate.more_about"))
+    context.say(*parts, options=(*_plan_first(context, about, result), more, PERSON, MENU))
+
+
+def _plan_first(context: Context, about: Service, result: Result) -> tuple[Option, ...]:
+    """Whoever cannot act yet is offered the arrival plan."""
+    plan = context.content.arrival
+    offered = plan is not None and plan.service == about.id and result.kind == "not_yet"
+    return (Option("arrival:start", Text("arrival.offer")),) if offered else ()
 
 
 def _show_checklist(context: Context, about: Service, result: Result) -> None:
@@ -103,7 +113,7 @@ async def checklist(context: Context, heard: Heard) -> None:
     service_id = heard.argument("ready") or heard.argument("missing") or ""
     about = context.content.service(service_id)
     if context.gate(service_id).kind != "video":
-        return await _walk(context, about)
+        return await walk(context, about)
     if heard.argument("ready"):
         context.state.ready.append(service_id)
         context.state.service, context.state.slot_page = service_id, 0

@@ -142,6 +142,7 @@ async def delete(context: Context, heard: Heard) -> None:
     booked = await context.house.booking.of_case(context.session, context.case.id) if context.case else None
     if booked and booked.status in ("booked", "held"):
         await context.house.booking.cancel(context.session, booked.id)
+    await context.house.reminders.stop(context.session, context.address.person_id)
     await context.house.conversations.forget_soon(context.session, context.address.person_id)
     context.say(Text("talk.delete_done"))
 

@@ -72,8 +72,10 @@ async def late(context: Context, heard: Heard) -> None:
 
 
 async def stop_reminders(context: Context, heard: Heard) -> None:
-    """The house reminds nobody; the calendar file may."""
-    context.say(Text("reminder.none"), options=(MENU, PERSON))
+    """End the reminders of the arrival plan; beside them only the person's own calendar reminds."""
+    ended = await context.house.reminders.stop(context.session, context.address.person_id)
+    context.state.arrival.pop("reminders", None)
+    context.say(Text("reminder.stopped" if ended else "reminder.none"), options=(MENU, PERSON))
 
 
 async def send_document(context: Context, heard: Heard) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from booking.calendar import CANCEL, NAME, CalendarFiles, method_of
 from booking.jobs import Notices
 from booking.models import Appointment
-from booking.service import Booking, NoSuchSlot, SlotTaken
+from booking.service import Booking, NoSuchSlot, SlotTaken, within_of
 from booking.slots import Slot, when_text
 from conversation.links import Entered, Links, Visit
 from conversation.models import Case
@@ -85,7 +85,12 @@ class AppointmentPages:
         async with self.database.city(self.city_id) as session:
             case, appointment = await self._own(session, token, visit)
             slots = await self.booking.offer(
-                session, case.office_id, appointment.service, zone=appointment.zone, page=page
+                session,
+                case.office_id,
+                appointment.service,
+                zone=appointment.zone,
+                page=page,
+                within=within_of(appointment),
             )
         return self._choice(request, token, appointment, slots, page=page)
 

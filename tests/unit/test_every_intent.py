@@ -24,6 +24,7 @@ APPOINTMENTS = (
     "no_slots",
     "running_late",
     "stop_reminders",
+    "arrival_plan",
 )
 TOPICS = (
     "faq_how_it_works",
