@@ -528,9 +528,13 @@ class ArrivalStep(_Model):
 
 
 class Arrival(_Model):
-    """The plan for people who are not here yet. `service` is the errand that waits until they have moved in."""
+    """The plan for people who are not here yet. `service` is the errand that waits until they have moved in.
+
+    `topics` are the questions whose answers offer the plan, too.
+    """
 
     service: str
+    topics: tuple[str, ...] = ()
     facts: Mapping[str, Fact]
     groups: tuple[ArrivalGroup, ...]
     steps: tuple[ArrivalStep, ...]

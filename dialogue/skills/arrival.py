@@ -211,8 +211,8 @@ def _heading(journey: Journey) -> Text:
 def _step(context: Context, rules: Arrival, planned: Planned) -> tuple[Sayable, ...]:
     """A step with its day; one whose day is over is to be done as soon as possible."""
     step, past = planned.step, planned.day < _today(context) and planned.step.kind == "by"
-    key = "arrival.step_past" if past else f"arrival.step_{step.kind}"
-    words = Text(key, day=planned.day, title=Filled(step.title), text=Filled(step.text))
+    when = "past" if past else step.kind
+    words = Text(f"arrival.step_{when}", day=planned.day, title=Filled(step.title), text=Filled(step.text))
     link = (Text("gate.link", label=Filled(step.link.label), url=step.link.url),) if step.link else ()
     result = _result(context, rules) if step.books else None
     how = (Filled(result.reason),) if result else ()

@@ -122,4 +122,6 @@ async def topic(context: Context, heard: Heard) -> None:
     link = (Verbatim(answer.link.url),) if answer.link else ()
     errands = (context.content.services[one] for one in answer.services if one in context.content.services)
     leads = (Option(f"service:{one.id}", service_label(one)) for one in errands)
-    context.say(*parts, *link, options=(*leads, Option("topic", Text("menu.topics")), MENU, PERSON))
+    rules = context.content.arrival
+    plan = (Option("arrival:start", Text("arrival.offer")),) if rules and wanted in rules.topics else ()
+    context.say(*parts, *link, options=(*plan, *leads, Option("topic", Text("menu.topics")), MENU, PERSON))
