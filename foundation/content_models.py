@@ -237,7 +237,7 @@ class Imported(_Model):
     """Where a service was taken from: `key` names it there, `leika` are its ids in the federal catalogue.
 
     `changed` is the day of its last change there, `taken` that of the import. `public`: whether the source shows it;
-    `bare`: it gives a name and nothing else.
+    `bare`: it gives a name and nothing else. `asked`: how people ask for it, by language.
     """
 
     format: Literal["dldb", "xzufi"]
@@ -248,6 +248,7 @@ class Imported(_Model):
     taken: date
     public: bool = True
     bare: bool = False
+    asked: Mapping[str, tuple[str, ...]] = {}
 
 
 class Service(_Model):

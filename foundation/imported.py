@@ -26,7 +26,9 @@ def completed(raw: Mapping[str, Any], measures: Measures, languages: Iterable[st
     codes, aspects = tuple(languages), dict(raw.get("aspects") or {})
     say = _Words(measures, raw)
     stated = {name: say.beside_source(name, aspects[name], codes) for name in aspects}
-    origin = {**raw["imported"], "bare": not aspects and not say.fee_known}
+    bare = not aspects and not say.fee_known
+    asked = {} if bare else measures.asked(str(raw["term"]))
+    origin = {**raw["imported"], "bare": bare, "asked": asked}
     silent = {name: say.silent(name, codes) for name in ASPECTS if name not in aspects}
     gate = dict(raw.get("gate") or {})
     results = [

@@ -126,6 +126,15 @@ class Measures:
         found = self._file.value.get("imported", {}).get(name, {})
         return str(found.get(language) or found.get("en") or self._entry("imported", name, language))
 
+    def asked(self, name: str) -> dict[str, tuple[str, ...]]:
+        """How people of every language ask for a service of this name."""
+        said: Mapping[str, Mapping[str, str]] = self._file.value.get("imported", {})
+        found: dict[str, tuple[str, ...]] = {}
+        for question in ("asked_fee", "asked_channel"):
+            for code, template in said.get(question, {}).items():
+                found[code] = (*found.get(code, ()), template.format(name=name))
+        return found
+
     def _comma(self, language: str) -> str:
         return self._word("comma", language)
 

@@ -83,10 +83,15 @@ def service_texts(content: CityContent, examples: Sequence[Example]) -> tuple[Se
 
 
 def _imported(content: CityContent) -> Iterator[ServiceText]:
-    """Services that no model learned, by the names that their source gives them. A bare name draws no vague question."""
+    """Services that no model learned, by the names that their source gives them, and by questions with these names:
+
+    beside a name alone, another service's example in the form of a question would lie nearer to a question.
+    A bare name draws no vague message.
+    """
     for one in content.services.values():
         if one.imported is not None and not one.imported.bare:
-            words = ((code, word) for code, listed in one.synonyms.items() for word in listed)
+            listed = (*one.synonyms.items(), *one.imported.asked.items())
+            words = ((code, word) for code, many in listed for word in many)
             for code, word in (*one.names.items(), *words):
                 yield ServiceText(one.id, word, code)
 

@@ -24,7 +24,7 @@ NONE = "none"
 UNSURE, SURE = 0.3, 0.55
 """Below the first we ask back; from the second on no name in a message can change the model's mind on the service."""
 STRANGE = 0.3
-"""A message whose nearest example is farther away than this cosine is like none that we know."""
+"""A message whose nearest example or service is farther away than this cosine is like none that we know."""
 EXACT = 0.9
 _LITERAL = frozenset({"emergency", "choose_language"})
 """Whenever the word lists find these literally they count: the one must not wait, the other names the language."""
@@ -94,6 +94,7 @@ def combined(
     about = first.name in ABOUT_SERVICES
     near = index.near(answer.vector) if index else ()
     service = _service(answer, literal, context, near) if about else None
+    nearest = near[0].confidence if about and near else answer.similarity
     return Understanding(
         text,
         language=answer.language,
@@ -102,15 +103,15 @@ def combined(
         aspect=_aspect(answer, literal) if first.name == "service_info" else None,
         confidence=round(confidence, 4),
         alternatives=_alternatives(answer, service, context, near),
-        fallback=_ask_back(first.name, confidence, answer, exact),
+        fallback=_ask_back(first.name, confidence, max(answer.similarity, nearest), exact),
         choice=literal.choice if literal.intent == first.name else None,
     )
 
 
-def _ask_back(intent: str, confidence: float, answer: Answer, exact: bool) -> bool:
+def _ask_back(intent: str, confidence: float, similarity: float, exact: bool) -> bool:
     if intent == "out_of_scope" or confidence < UNSURE:
         return True
-    return answer.similarity < STRANGE and not exact
+    return similarity < STRANGE and not exact
 
 
 def _service(
