@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select, text
 
 from booking.models import Appointment, Reminder
@@ -15,7 +16,11 @@ from conversation.models import Outbox
 from conversation.reply import Body
 from foundation.clock import FixedClock
 from foundation.i18n import Moment
+from foundation.settings import Settings
+from foyer.seed import seed
+from foyer.wiring import build
 from tests.promises.plugin import Promise
+from tests.support.smtp import Mailbox
 from tests.support.talk import Citizen, Office
 
 pytestmark = pytest.mark.usefixtures("talk_office")
@@ -283,6 +288,34 @@ async def test_a_messenger_that_others_can_read_hears_nothing_personal(
     assert not any(
         word in said for word in ("10 October", "20 October", "November", "24 AufenthG", "landlord")
     )
+
+
+async def test_a_reminder_by_mail_says_only_that_there_is_one(
+    settings: Settings, database_url: str, clock: FixedClock, smtp: Mailbox
+) -> None:
+    house = build(
+        settings.model_copy(update={"smtp_url": SecretStr(smtp.url), "mail_from": "office@example.org"}),
+        database_url,
+        clock=clock,
+    )
+    await seed(house)
+    office = Office(house, await house.city_id())
+    citizen = await planned(office, clock, PEOPLE[0])
+    await citizen.press("arrival:remind")
+    await citizen.say("not an address")
+    assert "cannot read this e-mail address" in citizen.text
+    await citizen.say("kyiv@example.org")
+    assert "We will remind you" in citizen.text
+    clock.instant = min(one.due_at for one in await reminders(office))
+    await due(office)
+    (mail,) = smtp.to("kyiv@example.org")
+    part = mail.message.get_body(("plain",))
+    assert part is not None
+    words = f"{mail.message['Subject']} {' '.join(part.get_content().split())}"
+    assert "There is a message for you" in words
+    assert not any(word in words for word in ("October", "landlord", "24 AufenthG"))
+    assert "landlord" in (await citizen.listen())[-1].body.text
+    await house.database.close()
 
 
 # -- what the tests look at --------------------------------------------------------------------------
