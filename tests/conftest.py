@@ -17,6 +17,7 @@ from foundation.settings import Settings
 from foyer.migrations import migrate
 from foyer.seed import seed
 from foyer.wiring import build
+from tests.doubles.stripe.server import StripeDouble, running_stripe
 from tests.doubles.telegram.server import Telegram, running_telegram
 from tests.support.app import App
 from tests.support.browser import DESKTOP, PHONE, Visitor, running_browser, visiting
@@ -149,6 +150,13 @@ async def telegram() -> AsyncIterator[Telegram]:
         yield double
         assert double.violations == []
         assert leaks_to_telegram(double) == []
+
+
+@pytest.fixture
+async def stripe() -> AsyncIterator[StripeDouble]:
+    """Stripe on the loopback."""
+    async with running_stripe() as double:
+        yield double
 
 
 @pytest.fixture(scope="session")

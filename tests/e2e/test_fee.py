@@ -10,23 +10,18 @@ from typing import Any
 import httpx
 import pytest
 from playwright.async_api import Browser, expect
-from sqlalchemy import func, select
 
-from conversation.models import Outbox
-from foundation.db import Database
-from foundation.events import events_of
 from foundation.i18n import Catalogue
 from foundation.settings import ROOT
-from payments.models import Fee
-from people.models import City
-from tests.doubles.stripe.server import KEY, WEBHOOK_SECRET, StripeDouble, running_stripe
-from tests.e2e.walk import Guardian
+from tests.doubles.stripe.server import StripeDouble, running_stripe
 from tests.promises.plugin import Promise
 from tests.support.app import App
 from tests.support.audit import too_wide, violations
 from tests.support.browser import DESKTOP, PHONE, Visitor, visiting
 from tests.support.citizen import Citizen, visiting_citizen
 from tests.support.clerk import Clerk, sitting_clerk
+from tests.support.fees import one_of_everything, stripe_settings
+from tests.support.guardian import Guardian
 from tests.support.moments import MONDAY
 from tests.support.smtp import Mailbox
 
@@ -106,12 +101,7 @@ async def guardian(
     database_url: str, smtp: Mailbox, tmp_path: Path, stripe: StripeDouble
 ) -> AsyncIterator[Guardian]:
     """Foyer with an online payment service; each process dies at each of its steps, once a life."""
-    account = {
-        "FOYER_STRIPE_KEY": KEY,
-        "FOYER_STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
-        "FOYER_STRIPE_API": stripe.url,
-    }
-    app = App(tmp_path / "app", database_url, MONDAY, smtp.url, settings=account)
+    app = App(tmp_path / "app", database_url, MONDAY, smtp.url, settings=stripe_settings(stripe))
     stripe.hook = f"{app.url}/hooks/payments/stripe"
     guardian = Guardian(app, {name: list(steps) for name, steps in TRAPS.items()})
     try:
@@ -123,6 +113,7 @@ async def guardian(
         app.kill()
 
 
+@pytest.mark.long  # the same steps die in the walk of path.kill-anywhere, which is quick
 @pytest.mark.promise("pay.vendor-away")
 async def test_the_plug_is_pulled_at_every_step_of_a_fee(
     guardian: Guardian, stripe: StripeDouble, database_url: str, promise: Promise
@@ -170,17 +161,3 @@ async def until_paid(clerk: Clerk, case_id: str) -> None:
         answer = await insisting(lambda: clerk.http.get(f"/desk/api/cases/{case_id}/fees"))
         while answer.json()["fees"][0]["state"] != "paid":
             answer = await insisting(lambda: clerk.http.get(f"/desk/api/cases/{case_id}/fees"))
-
-
-async def one_of_everything(database_url: str) -> None:
-    """One fee, one request to the person, one receipt, one piece of news."""
-    database = Database(database_url)
-    async with database.every_city() as session:
-        city_id = await session.scalar(select(City.id))
-        assert city_id is not None
-        keys = list(await session.scalars(select(Outbox.key).where(Outbox.key.startswith("fee:"))))
-        fees = await session.scalar(select(func.count()).select_from(Fee))
-        paid = await events_of(session, "fee.paid")
-    await database.close()
-    assert (fees, len(paid)) == (1, 1)
-    assert sorted(key.rpartition(":")[2] for key in keys) == ["paid", "request"]

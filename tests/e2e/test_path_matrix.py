@@ -1,16 +1,20 @@
-"""From "hello" to the summary in Matrix: a real homeserver, room version 12, encrypted, and a client that gives
-message keys to cross-signed devices only; with the plug pulled, with a crowd, and with words missed."""
+"""The whole walk in Matrix: a real homeserver, room version 12, encrypted, and a client that gives message keys to
+cross-signed devices only; with the plug pulled, with a crowd, and with words missed."""
+
+from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import func, select
+from playwright.async_api import Browser, Page
 
-from booking.models import Appointment
-from conversation.models import Address, Case, Conversation, Inbox, Message, Outbox
-from tests.e2e.matrix_walk import STEPS, MatrixWalk, walking_in_matrix
-from tests.e2e.walk import CITIZEN_SAID, CLERK_SAID
+from tests.doubles.stripe.server import StripeDouble
+from tests.e2e.by_matrix import MatrixPerson
+from tests.e2e.reckoning import nothing_lost, quiet, sent_by
+from tests.e2e.walk import STEPS, Introduced, Walk, walking
 from tests.promises.plugin import Promise
 from tests.support.app import App
-from tests.support.matrix import matrix_citizen, matrix_crowd
+from tests.support.browser import Visitor
+from tests.support.fees import stripe_settings
+from tests.support.matrix import MatrixCitizen, matrix_citizen, matrix_crowd
 from tests.support.synapse import Synapse
 
 TRAPS = {
@@ -21,8 +25,21 @@ TRAPS = {
         "booking.held",
         "booking.confirmed",
         "queue.joined",
+        "fee.started",
+        "fee.settled",
     ],
     "matrix": ["inbox.stored", "sync.taken", "delivery.claimed", "delivery.sent"],
+    "serve": [
+        "call.opened",
+        "queue.admitted",
+        "desk.said",
+        "call.offered",
+        "call.accepted",
+        "file.received",
+        "fee.requested",
+        "webhook.stored",
+        "case.closed",
+    ],
 }
 CROWD = 60
 MISSED = 30
@@ -34,8 +51,9 @@ def bot(synapse: Synapse) -> str:
 
 
 @pytest.fixture
-def app_settings(synapse: Synapse, bot: str) -> dict[str, str]:
+def app_settings(synapse: Synapse, bot: str, stripe: StripeDouble) -> dict[str, str]:
     return {
+        **stripe_settings(stripe),
         "FOYER_MATRIX_HOMESERVER": synapse.url,
         "FOYER_MATRIX_USER": bot,
         "FOYER_MATRIX_PASSWORD": "secret",
@@ -43,54 +61,71 @@ def app_settings(synapse: Synapse, bot: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.long  # a homeserver, three processes and ten restarts: minutes on two cores
-@pytest.mark.promise("path.matrix")
-async def test_the_whole_path_while_the_plug_is_pulled(
-    app: App, synapse: Synapse, bot: str, database_url: str, promise: Promise
+@pytest.fixture
+async def room(synapse: Synapse) -> AsyncIterator[MatrixCitizen]:
+    async with matrix_citizen(synapse.url, synapse.somebody()) as citizen:
+        yield citizen
+
+
+@pytest.fixture
+def person(room: MatrixCitizen, bot: str) -> Introduced:
+    def introduced(phone: Visitor, page: Page) -> MatrixPerson:
+        return MatrixPerson(phone, page, room, bot)
+
+    return introduced
+
+
+@pytest.mark.promise("path.matrix", "path.whole")
+async def test_the_whole_path(
+    app: App,
+    browser: Browser,
+    stripe: StripeDouble,
+    person: Introduced,
+    room: MatrixCitizen,
+    database_url: str,
+    promise: Promise,
 ) -> None:
-    async with walking_in_matrix(
-        app, synapse, bot, database_url, {k: list(v) for k, v in TRAPS.items()}
-    ) as walk:
+    async with walking(app, browser, database_url, stripe, person) as walk:
+        await walk.whole()
+        await all_read_once(walk, room)
+        await only_signed_and_encrypted(room)
+        for visitor in (walk.person.phone, walk.desktop):
+            visitor.check()
+    promise.figure(len(STEPS), "steps in Matrix")
+
+
+@pytest.mark.long  # a homeserver, three processes and twenty restarts: minutes on two cores
+@pytest.mark.promise("path.matrix", "path.kill-anywhere")
+async def test_the_whole_path_while_the_plug_is_pulled(
+    app: App,
+    browser: Browser,
+    stripe: StripeDouble,
+    person: Introduced,
+    room: MatrixCitizen,
+    database_url: str,
+    promise: Promise,
+) -> None:
+    async with walking(app, browser, database_url, stripe, person, TRAPS) as walk:
         await walk.whole()
         met = walk.guardian.deaths
         assert sorted(met) == sorted(step for steps in TRAPS.values() for step in steps)
-        await nothing_lost(walk)
-        await only_signed_and_encrypted(walk)
-    promise.figure(len(STEPS), "steps")
-    promise.figure(len(met), "times killed")
+        await all_read_once(walk, room)
+        await only_signed_and_encrypted(room)
+    promise.figure(len(met), "times killed with a Matrix citizen")
 
 
-async def nothing_lost(walk: MatrixWalk) -> None:
-    """Every word once on both sides, one slot, every queue empty, the case closed."""
-    await walk.quiet()
-    async with walk.database.every_city() as session:
-        unhandled = await session.scalar(select(func.count()).where(Inbox.handled_at.is_(None)))
-        unsent = await session.scalar(select(func.count()).where(Outbox.state.not_in(("sent", "dropped"))))
-        slots = list(await session.scalars(select(Appointment.status)))
-        cases = list(await session.scalars(select(Case.state)))
-        said = select(func.count()).select_from(Message).join(Conversation).join(Address)
-        citizen = await session.scalar(said.where(Message.author == "citizen", Address.channel == "matrix"))
-        sent = select(func.count()).select_from(Outbox).join(Conversation).join(Address)
-        house = await session.scalar(sent.where(Outbox.state == "sent", Address.channel == "matrix"))
-    assert (unhandled, unsent) == (0, 0)
-    await walk.citizen.settled(house or 0)
-    assert len([status for status in slots if status in ("booked", "done")]) == 1
-    assert cases == ["closed"]
-    presses, numbers_and_labels = 5, 2
-    assert citizen == len(CITIZEN_SAID) + presses + numbers_and_labels
-    heard = [
-        one for one in walk.citizen.events if one["sender"] == walk.bot and one["type"] == "m.room.message"
-    ]
-    texts = [one for one in heard if one["content"]["msgtype"] != "m.file"]
-    assert len(texts) == house, "the citizen can read every message of the house, each once"
-    assert sum(CLERK_SAID in one for one in walk.heard()) == 1
+async def all_read_once(walk: Walk, room: MatrixCitizen) -> None:
+    """The citizen can read every message of the house, each once: a homeserver knows what it was sent before."""
+    await quiet(walk)
+    await room.settled(await sent_by(walk, "matrix"))
+    assert await nothing_lost(walk) == 0
 
 
-async def only_signed_and_encrypted(walk: MatrixWalk) -> None:
-    for event in walk.citizen.events:
+async def only_signed_and_encrypted(room: MatrixCitizen) -> None:
+    for event in room.events:
         assert event["type"] != "undecryptable"
-        assert event["encrypted"] or event["sender"] != walk.bot, event["type"]
-    devices = (await walk.citizen.do("devices", user=walk.bot))["devices"]
+        assert event["encrypted"] or event["sender"] != room.bot, event["type"]
+    devices = (await room.do("devices", user=room.bot))["devices"]
     assert [one["signed"] for one in devices] == [True], (
         "all those lives were one device, signed by its owner"
     )

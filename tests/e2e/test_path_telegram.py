@@ -1,16 +1,18 @@
-"""From "hello" to the summary by Telegram, and the same with the plug pulled at every named step."""
-
-from collections import Counter
+"""The whole walk by Telegram: from "hello" through call and fee to the summary, and with the plug pulled everywhere."""
 
 import pytest
-from sqlalchemy import func, select
+from playwright.async_api import Browser, Page
 
-from booking.models import Appointment
-from conversation.models import Case, Inbox, Message, Outbox
+from tests.doubles.stripe.server import StripeDouble
 from tests.doubles.telegram.server import Telegram
-from tests.e2e.telegram_walk import CLERK_SAID, WRITTEN, TelegramWalk, settings_of, walking
+from tests.e2e.by_telegram import TelegramPerson, telegram_settings
+from tests.e2e.reckoning import nothing_lost
+from tests.e2e.walk import Introduced, walking
 from tests.promises.plugin import Promise
 from tests.support.app import App
+from tests.support.browser import Visitor
+from tests.support.fees import stripe_settings
+from tests.support.telegram import Person
 
 TRAPS = {
     "telegram": ["poll.fetched", "inbox.stored", "poll.stored"],
@@ -23,59 +25,74 @@ TRAPS = {
         "booking.held",
         "booking.confirmed",
         "queue.joined",
+        "fee.started",
+        "fee.settled",
     ],
-    "serve": ["queue.admitted", "desk.said", "case.closed"],
+    "serve": [
+        "call.opened",
+        "queue.admitted",
+        "desk.said",
+        "call.offered",
+        "call.accepted",
+        "file.received",
+        "fee.requested",
+        "webhook.stored",
+        "case.closed",
+    ],
 }
 """Every named step of this path, by the process that takes it."""
 
 
 @pytest.fixture
-def app_settings(telegram: Telegram) -> dict[str, str]:
-    return settings_of(telegram)
+def app_settings(telegram: Telegram, stripe: StripeDouble) -> dict[str, str]:
+    return {**telegram_settings(telegram), **stripe_settings(stripe)}
 
 
-@pytest.mark.promise("path.telegram")
-async def test_the_whole_path(app: App, telegram: Telegram, database_url: str, promise: Promise) -> None:
+@pytest.fixture
+def person(telegram: Telegram) -> Introduced:
+    telegram.patience = 60
+
+    def introduced(phone: Visitor, page: Page) -> TelegramPerson:
+        return TelegramPerson(phone, page, Person(telegram, "ar"))
+
+    return introduced
+
+
+@pytest.mark.promise("path.telegram", "path.whole")
+async def test_the_whole_path(
+    app: App,
+    browser: Browser,
+    telegram: Telegram,
+    stripe: StripeDouble,
+    person: Introduced,
+    database_url: str,
+    promise: Promise,
+) -> None:
     """Every update comes twice, which changes nothing."""
     telegram.twice = True
-    async with walking(app, telegram, database_url) as walk:
+    async with walking(app, browser, database_url, stripe, person) as walk:
         await walk.whole()
-        assert await repeated(walk) == 0
-        assert walk.read.count(CLERK_SAID) == 1
-        assert WRITTEN in walk.read
+        assert await nothing_lost(walk) == 0
+        for visitor in (walk.person.phone, walk.desktop):
+            visitor.check()
     assert telegram.violations == []
-    promise.figure(len(telegram.requests), "requests without a violation")
+    promise.figure(len(telegram.requests), "requests to Telegram without a violation")
 
 
-@pytest.mark.promise("path.telegram")
+@pytest.mark.long  # two dozen restarts
+@pytest.mark.promise("path.telegram", "path.kill-anywhere")
 async def test_the_plug_is_pulled_at_every_step_of_one_walk(
-    app: App, telegram: Telegram, database_url: str, promise: Promise
+    app: App,
+    browser: Browser,
+    telegram: Telegram,
+    stripe: StripeDouble,
+    person: Introduced,
+    database_url: str,
+    promise: Promise,
 ) -> None:
-    telegram.patience = 150  # eight processes start anew on the way to the first answer
-    traps = {name: list(steps) for name, steps in TRAPS.items()}
-    async with walking(app, telegram, database_url, traps) as walk:
+    async with walking(app, browser, database_url, stripe, person, TRAPS) as walk:
         await walk.whole()
-        assert await repeated(walk) <= 1
+        assert await nothing_lost(walk) <= 1
         met = walk.guardian.deaths
     assert sorted(met) == sorted(step for steps in TRAPS.values() for step in steps)
-    promise.figure(len(met), "times killed")
-
-
-async def repeated(walk: TelegramWalk) -> int:
-    """Nothing lost, one slot, every queue empty, the case closed; how many messages came twice."""
-    async with walk.database.every_city() as session:
-        unhandled = await session.scalar(select(func.count()).where(Inbox.handled_at.is_(None)))
-        unsent = await session.scalar(select(func.count()).where(Outbox.state != "sent"))
-        slots = Counter(await session.scalars(select(Appointment.status)))
-        cases = Counter(await session.scalars(select(Case.state)))
-        written = await session.scalar(select(func.count()).where(Message.author == "citizen"))
-        sent = await session.scalar(select(func.count()).where(Outbox.state == "sent"))
-    assert (unhandled, unsent) == (0, 0)
-    assert slots["booked"] + slots["done"] == 1
-    assert cases == {"closed": 1}
-    typed, pressed = 5, 7
-    assert written == typed + pressed
-    files = sum(shown.file is not None for shown in walk.person.shown)
-    assert files >= 1
-    texts = len(walk.person.shown) - files
-    return texts - (sent or 0)
+    promise.figure(len(met), "times killed with a Telegram citizen")

@@ -1,173 +1,154 @@
-"""The main walk in two browsers: an Arabic-speaking citizen on a phone, a German clerk at a desk.
+"""The whole main walk: from "hello" through a call with papers and a fee to the outcome.
 
-Each step waits for what its person sees, so it may be interrupted by a power cut and go on: whoever drives
-it restarts the processes (`Guardian`), the pages come back by themselves, and a step that was refused is
-done again as a person would do it.
+An Arabic-speaking citizen on a phone, by any channel (`Person`), and a German clerk at a desk. Each step waits
+for what its person sees, so it may be interrupted by a power cut and go on: whoever drives it restarts the
+processes (`Guardian`), the pages come back by themselves, and a step that was refused is done again as a
+person would do it.
 """
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
-from playwright.async_api import Browser, Locator, Page, expect
-from playwright.async_api import TimeoutError as TooSlow
+from playwright.async_api import Browser, Error, Locator, Page, Route, expect
 from sqlalchemy import select
 
 from booking.models import Appointment
-from foundation.content_models import CityContent
+from foundation import content
+from foundation.content_models import Answer, CityContent, Gate, Question
 from foundation.db import Database
-from foundation.i18n import Catalogue
-from tests.support.app import App, Process
+from foundation.i18n import Catalogue, Money
+from tests.doubles.stripe.server import StripeDouble
+from tests.e2e.person import CHAT, PATIENCE, Person, until
+from tests.support.app import App
 from tests.support.browser import DESKTOP, PHONE, Visitor, visiting
+from tests.support.call import WATCHED, Sides
+from tests.support.files import pdf, picture
+from tests.support.guardian import Guardian, Traps
+from tests.support.moments import MONDAY
+from tests.support.planted import BORN, NAME, NOTE, STREET
 
-PATIENCE = 90_000
-CITIZEN_SAID = ("غيرت عنواني", "مانيلا", "amal@example.org", "عندي سؤال عن الشقة", "شكرا جزيلا")
-CLERK_SAID = "Guten Tag, ich sehe Ihre Unterlagen."
-
-
-@dataclass
-class Guardian:
-    """Restarts what has died, as `foyer run` does, and lays the next trap: `traps` names, for each process,
-    the steps at which it is to die, one a life. `deaths` are the steps that were met."""
-
-    app: App
-    traps: dict[str, list[str]] = field(default_factory=dict)
-    deaths: list[str] = field(default_factory=list)
-    _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def restart(self) -> None:
-        """Start what does not live, each process with its next trap."""
-        for process in self.app.processes:
-            if not process.alive:
-                steps = self.traps.get(process.name, [])
-                process.start({"FOYER_CRASH_AT": steps[0]} if steps else None)
-        await self.app.ready()
-
-    async def move_time(self, now: datetime) -> None:
-        """A normal restart of the office at another time of its clock."""
-        async with self._busy:
-            self.app.kill()
-            self.app.now = now
-            for process in self.app.processes:
-                process.environment = self.app.environment()
-            await self.restart()
-
-    @asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._watch())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    async def _watch(self) -> None:
-        while True:
-            died = await self.app.wait_for_crash(seconds=3600)
-            async with self._busy:
-                await self._raise_again(died)
-
-    async def _raise_again(self, died: Process) -> None:
-        if not died.alive:
-            if steps := self.traps.get(died.name):
-                self.deaths.append(steps.pop(0))
-            await self.restart()
+SERVICE = "certificate_of_conduct"
+MAIL = "amal@example.org"
+CITIZEN_SAID = (
+    "أريد شهادة حسن السيرة",
+    "مانيلا",
+    f"عندي سؤال، اسمي {NAME} ولدت في {BORN}",
+    "شكرا جزيلا",
+)
+CLERK_SAID = f"Guten Tag {NAME}, geboren {BORN}: Ihre Anschrift {STREET} steht hier."
+CLOSING = f"Bitte bewahren Sie alles auf, {NAME}: {NOTE}."
+PAPER, LEAFLET = "Ausweis.pdf", "Merkblatt.png"
+TALK = (
+    "hello", "asks", "gate", "place", "slot", "books", "the_day_comes", "arrives", "writes_while_waiting",
+    "clerk_signs_in", "clerk_sees_the_day", "admits", "they_talk",
+)  # fmt: skip
+CALL = (
+    "goes_to_the_call", "accepts", "sends_papers", "fetches_papers", "asks_for_the_fee", "asks_again_in_vain",
+    "pays", "both_see_it_paid", "still_see_each_other",
+)  # fmt: skip
+END = ("closes", "reads_the_summary", "keeps_the_receipt")
+STEPS = (*TALK, *CALL, *END)
 
 
 @dataclass
 class Walk:
-    """Both people, step by step. `seen` holds the texts of each person's thread at the end."""
+    """Both people, step by step. `sums` are the checksums of the two files as their senders were shown them,
+    `reference` is the fee's Kassenzeichen as the desk shows it."""
 
     app: App
     database: Database
     catalogue: Catalogue
     content: CityContent
-    citizen: Page
+    person: Person
     clerk: Page
-    visitors: tuple[Visitor, Visitor]
+    desktop: Visitor
     account: tuple[str, str]
     guardian: Guardian
-
-    # -- what the citizen does ---------------------------------------------------------------------
+    stripe: StripeDouble
+    cuts: bool = False
+    sums: list[str] = field(default_factory=list)
+    reference: str = ""
 
     def ar(self, key: str, **params: object) -> str:
         return self.catalogue(key, "ar", **params)
 
-    async def press(self, label: str) -> None:
-        """Press a choice. It vanishes at once; while the server is away the press is kept and sent later."""
-        await self.choice(label).click(timeout=PATIENCE)
+    def de(self, key: str, **params: object) -> str:
+        return self.catalogue(key, "de", **params)
 
-    def choice(self, label: str) -> Locator:
-        return self.citizen.locator(".choices button").get_by_text(label, exact=True)
+    @property
+    def sides(self) -> Sides:
+        return Sides(self.person.phone, self.desktop, self.person.page, self.clerk)
 
-    async def type(self, text: str) -> None:
-        await self.citizen.locator("#words").fill(text)
-        await self.citizen.locator("#words").press("Enter")
+    @property
+    def way(self) -> list[tuple[Question, Answer]]:
+        """The gate's questions with the answers that lead to a video talk."""
+        gate = self.content.service(SERVICE).gate
+        found = way_to_video(gate, gate.start())
+        assert found is not None
+        return found
 
-    async def hears(self, text: str, page: Page | None = None) -> None:
-        await expect((page or self.citizen).locator("[role=log]")).to_contain_text(text, timeout=PATIENCE)
+    # -- until the appointment ---------------------------------------------------------------------
 
     async def hello(self) -> None:
-        await self.citizen.goto("/")
-        await self.hears(self.content.city.office.name["ar"])
-        await expect(self.choice(self.ar("menu.book"))).to_be_visible(timeout=PATIENCE)
+        await self.person.begin()
+        await self.person.hears(self.content.city.office.name[self.person.first_language])
 
     async def asks(self) -> None:
-        await self.type(CITIZEN_SAID[0])
-        await self.hears("Ummeldung")
-        await expect(self.choice(self.ar("faq.can_i_book"))).to_be_visible(timeout=PATIENCE)
+        await self.person.say(CITIZEN_SAID[0])
+        await self.person.hears("Führungszeugnis")
+        await self.person.offered(self.ar("faq.can_i_book"))
 
     async def gate(self) -> None:
-        await self.press(self.ar("faq.can_i_book"))
-        for question, answer in (("moved_in", "yes"), ("where_to", "same_city")):
-            asked = self.content.service("address_change").gate.question(question)
-            await self.hears(asked.ask["ar"])
-            found = asked.answer(answer)
-            assert found is not None
-            await self.press(found.label["ar"])
-        await self.hears("Wohnungsgeberbestätigung")
+        await self.person.choose(self.ar("faq.can_i_book"))
+        for question, answer in self.way:
+            await self.person.hears(question.ask["ar"])
+            await self.person.choose(answer.label["ar"])
+        await self.person.hears(self.ar("gate.have_all"))
 
     async def place(self) -> None:
-        await self.press(self.ar("gate.ready"))
-        await self.hears(self.ar("booking.which_city"))
-        await self.type(CITIZEN_SAID[1])
-        await self.hears(self.ar("booking.choose_slot"))
+        await self.person.choose(self.ar("gate.ready"))
+        await self.person.hears(self.ar("booking.which_city"))
+        await self.person.say(CITIZEN_SAID[1])
+        await self.person.hears(self.ar("booking.choose_slot"))
 
     async def slot(self) -> None:
-        slots = self.citizen.locator(".choices button").filter(has_text="مانيلا")
-        await slots.first.click(timeout=PATIENCE)
-        await self.hears(self.ar("booking.ask_mail"))
-        await self.type(CITIZEN_SAID[2])
-        await expect(self.choice(self.ar("booking.confirm_yes"))).to_be_visible(timeout=PATIENCE)
+        """A mail address is asked for only where others cannot read it."""
+        await self.person.choose_slot(CITIZEN_SAID[1])
+        if self.person.private:
+            await self.person.hears(self.ar("booking.ask_mail"))
+            await self.person.say(MAIL)
+        await self.person.offered(self.ar("booking.confirm_yes"))
 
     async def books(self) -> None:
-        await self.press(self.ar("booking.confirm_yes"))
-        await expect(self.citizen.locator("a[download]").first).to_be_visible(timeout=PATIENCE)
-        await expect(self.choice(self.ar("menu.here"))).to_be_visible(timeout=PATIENCE)
+        await self.person.choose(self.ar("booking.confirm_yes"))
+        await self.person.has_calendar()
+        await self.person.offered(self.ar("menu.here"))
 
     async def the_day_comes(self) -> None:
         """Ten minutes before the appointment; a normal restart of the office lies between."""
         async with self.database.every_city() as session:
             booked = (await session.scalars(select(Appointment).where(Appointment.status == "booked"))).one()
         await self.guardian.move_time(booked.starts_at - timedelta(minutes=10))
-        await expect(self.citizen.locator(".trouble")).to_have_count(0, timeout=PATIENCE)
+        await expect(self.person.page.locator(".trouble")).to_have_count(0, timeout=PATIENCE)
         # The page's own tries to reach a server that was just away are no fault of the page.
-        for visitor in self.visitors:
-            visitor.complaints[:] = [one for one in visitor.complaints if "ERR_CONNECTION_REFUSED" not in one]
+        self.forgive("ERR_CONNECTION_REFUSED")
+
+    def forgive(self, complaint: str) -> None:
+        for visitor in (self.person.phone, self.desktop):
+            visitor.complaints[:] = [one for one in visitor.complaints if complaint not in one]
+
+    # -- the talk ----------------------------------------------------------------------------------
 
     async def arrives(self) -> None:
-        await self.press(self.ar("menu.here"))
-        await expect(self.citizen.locator(".place")).to_be_visible(timeout=PATIENCE)
+        await self.person.choose(self.ar("menu.here"))
+        await self.person.waits(self.ar("queue.leave"))
 
     async def writes_while_waiting(self) -> None:
-        await self.type(CITIZEN_SAID[3])
-        await self.hears(self.ar("queue.noted"))
-
-    # -- what the clerk does -----------------------------------------------------------------------
+        await self.person.say(CITIZEN_SAID[2])
+        await self.person.hears(self.ar("queue.noted"))
 
     async def clerk_signs_in(self) -> None:
         login, password = self.account
@@ -179,70 +160,164 @@ class Walk:
 
     async def clerk_sees_the_day(self) -> None:
         today = self.clerk.locator(".list").filter(has=self.clerk.get_by_role("heading", name="Heute"))
-        await expect(today).to_contain_text("Ummeldung", timeout=PATIENCE)
+        await expect(today).to_contain_text(self.content.service(SERVICE).names["de"], timeout=PATIENCE)
         await expect(self.clerk.locator(".list--waiting .row")).to_have_count(1, timeout=PATIENCE)
 
     async def admits(self) -> None:
         admit = self.clerk.locator(".list--waiting .row button.act")
-        await self.until(admit.click, self.clerk.locator("#compose"))
-        await self.hears(CITIZEN_SAID[3], self.clerk)
-        await expect(self.citizen.locator(".standing")).to_contain_text("Frau Weber", timeout=PATIENCE)
-        await expect(self.citizen.locator(".place")).to_have_count(0, timeout=PATIENCE)
+        await until(admit.click, self.clerk.locator("#compose"))
+        await self.clerk_hears(CITIZEN_SAID[2])
+        await self.person.reads(self.ar("escalation.clerk_here", name="Frau Weber"))
 
     async def they_talk(self) -> None:
         await self.clerk.locator("#compose").fill(CLERK_SAID)
         await self.clerk.locator("#compose").press("Enter")
-        await self.hears(CLERK_SAID)
-        await self.type(CITIZEN_SAID[4])
-        await self.hears(CITIZEN_SAID[4], self.clerk)
+        await self.person.reads(CLERK_SAID)
+        await self.person.say(CITIZEN_SAID[3])
+        await self.clerk_hears(CITIZEN_SAID[3])
 
-    async def closes(self) -> None:
-        await self.clerk.get_by_role("button", name=self.catalogue("desk.close", "de")).click()
-        dialog = self.clerk.locator("dialog")
-        await dialog.locator("input[value=done]").check()
-        await dialog.get_by_label(self.catalogue("next_step.keep_documents", "de"), exact=True).check()
-        await expect(dialog.locator(".closing__preview")).to_contain_text(
-            self.catalogue("outcome.done", "de"), timeout=PATIENCE
-        )
-        await self.until(dialog.locator("footer button:not([type=button])").click, dialog, gone=True)
+    async def clerk_hears(self, text: str) -> None:
+        await expect(self.clerk.locator(CHAT)).to_contain_text(text, timeout=PATIENCE)
 
-    async def reads_the_summary(self) -> None:
-        await self.hears(self.ar("next_step.keep_documents"))
-        await expect(self.citizen.locator(".standing")).not_to_contain_text("Frau Weber", timeout=PATIENCE)
+    # -- the call ----------------------------------------------------------------------------------
 
-    async def until(self, act: object, sign: Locator, *, gone: bool = False) -> None:
-        """Act until its sign shows: what a clerk does whose click met a server that was just gone."""
-        assert callable(act)
-        async with asyncio.timeout(PATIENCE / 1000 * 2):
-            while True:
-                with contextlib.suppress(TooSlow):
-                    await act(timeout=2000)
-                with contextlib.suppress(AssertionError):
-                    if gone:
-                        await expect(sign).to_be_hidden(timeout=4000)
-                    else:
-                        await expect(sign).to_be_visible(timeout=4000)
-                    return
+    async def goes_to_the_call(self) -> None:
+        await self.person.to_call()
+        await self.person.page.locator("[data-act=begin]").click(timeout=PATIENCE)
+        await expect(self.person.page.locator("video.preview")).to_be_visible(timeout=PATIENCE)
+        await self.sides.connected(seconds=PATIENCE / 1000)
 
-    # -- the whole walk ----------------------------------------------------------------------------
+    async def accepts(self) -> None:
+        await self.person.page.locator("[data-act=accept]").click(timeout=PATIENCE)
+        await expect(self.person.page.locator(".talk")).to_be_visible(timeout=PATIENCE)
+        await self.still_see_each_other()
+
+    async def still_see_each_other(self) -> None:
+        """New frames are decoded at both ends."""
+        await self.person.page.bring_to_front()
+        await self.sides.pictures(seconds=PATIENCE / 1000)
+
+    async def sends_papers(self) -> None:
+        self.sums = [
+            await self.sides.send_file(self.person.page, PAPER, "application/pdf", pdf()),
+            await self.sides.send_file(self.clerk, LEAFLET, "image/png", picture("PNG")),
+        ]
+        if self.person.channel != "web":
+            await self.person.hears(self.ar("file.waiting"))
+
+    async def fetches_papers(self) -> None:
+        """Each side has both files, byte for byte what was kept."""
+        for page in (self.person.page, self.clerk):
+            fetched = [await self.sides.fetch_file(page, name) for name in (PAPER, LEAFLET)]
+            assert fetched == [(one, one) for one in self.sums]
+
+    # -- the fee -----------------------------------------------------------------------------------
 
     @property
-    def steps(self) -> tuple[str, ...]:
-        return (
-            "hello", "asks", "gate", "place", "slot", "books", "the_day_comes", "arrives", "writes_while_waiting",
-            "clerk_signs_in", "clerk_sees_the_day", "admits", "they_talk", "closes", "reads_the_summary",
-        )  # fmt: skip
+    def fee(self) -> Locator:
+        return self.clerk.locator(".fee__one")
 
-    async def whole(self) -> None:
-        for step in self.steps:
+    async def asks_for_the_fee(self) -> None:
+        """With power cuts the desk also loses one answer, so that the clerk presses a second time."""
+        if self.cuts:
+            await self.clerk.route("**/fees", lose_one_answer)
+        await until(self.clerk.get_by_role("button", name=self.de("desk.fee_request")).click, self.fee)
+        await expect(self.fee.locator(".tag")).to_have_text(self.de("desk.fee_state_open"))
+        self.reference = await self.fee.locator("bdi").inner_text()
+
+    async def asks_again_in_vain(self) -> None:
+        refused = self.clerk.locator(".band--danger").filter(has_text=self.reference)
+        await until(self.clerk.get_by_role("button", name=self.de("desk.fee_request")).click, refused)
+        await expect(self.fee).to_have_count(1)
+        self.forgive("409")
+
+    async def pays(self) -> None:
+        """By the link that was sent, on the vendor's page and back, to the receipt."""
+        page = await self.person.to_pay()
+        paid = page.locator("a[href$='/receipt']")
+        await page.get_by_role("link", name=self.ar("pay.online")).click(timeout=PATIENCE)
+        await page.get_by_role("button", name="Pay").click(timeout=PATIENCE)
+        if not page.url.startswith(self.app.url):
+            await page.wait_for_url(f"{self.app.url}/**", timeout=PATIENCE)
+        await until(page.reload, paid)
+        async with page.expect_download() as download:
+            await paid.click()
+        receipt = (await (await download.value).path()).read_text(encoding="utf-8")
+        assert self.reference in receipt
+        assert "13,00" in receipt
+        await page.close()
+        phone = self.person.phone
+        phone.foreign[:] = [one for one in phone.foreign if not one.startswith(self.stripe.url)]
+
+    async def both_see_it_paid(self) -> None:
+        """In the call's thread and wherever the person reads; at the desk beside the call and in its thread."""
+        service = self.content.service(SERVICE)
+        assert service.fee_minor is not None
+        facts = {"amount": Money(service.fee_minor, service.currency), "reference": self.reference}
+        paid = {language: self.catalogue("fee.paid_message", language, **facts) for language in ("ar", "de")}
+        await expect(self.person.page.locator(CHAT)).to_contain_text(paid["ar"], timeout=PATIENCE)
+        await self.person.reads(paid["ar"])
+        await expect(self.fee.locator(".tag")).to_have_text(self.de("desk.fee_state_paid"), timeout=PATIENCE)
+        await self.clerk_hears(paid["de"])
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    async def closes(self) -> None:
+        await self.clerk.get_by_role("button", name=self.de("desk.close")).click()
+        dialog = self.clerk.locator("dialog")
+        await dialog.locator("input[value=done]").check()
+        await dialog.get_by_label(self.de("next_step.keep_documents"), exact=True).check()
+        await dialog.locator("#closing-note").fill(CLOSING)
+        await expect(dialog.locator(".closing__preview")).to_contain_text(
+            self.de("outcome.done"), timeout=PATIENCE
+        )
+        await until(dialog.locator("footer button:not([type=button])").click, dialog, gone=True)
+
+    async def reads_the_summary(self) -> None:
+        await self.person.leaves_the_call()
+        await self.person.reads(self.ar("next_step.keep_documents"), CLOSING)
+
+    async def keeps_the_receipt(self) -> None:
+        await self.person.keeps(f"{self.reference.replace(' ', '')}.txt")
+
+    # -- all of it ---------------------------------------------------------------------------------
+
+    async def whole(self, steps: tuple[str, ...] = STEPS) -> None:
+        for step in steps:
             try:
-                await getattr(self, step)()
+                act: Callable[[], Coroutine[Any, Any, None]] = getattr(self, step)
+                await act()
             except Exception as error:
                 error.add_note(f"in step {step!r}; the processes wrote:\n{self.app.logs()[-4000:]}")
                 raise
 
-    async def texts(self, page: Page) -> list[str]:
-        return await page.locator("[role=log] .said .text, [role=log] .said__text").all_inner_texts()
+
+def way_to_video(gate: Gate, step: Any) -> list[tuple[Question, Answer]] | None:
+    """Questions and answers from `step` to a result that can be booked, None where there is none."""
+    if not isinstance(step, Question):
+        return [] if step.bookable else None
+    for answer in step.answers:
+        then = gate.question(answer.next) if answer.next else gate.result(answer.result or "")
+        if (rest := way_to_video(gate, then)) is not None:
+            return [(step, answer), *rest]
+    return None
+
+
+async def lose_one_answer(route: Route) -> None:
+    """The server does what it was asked; its answer does not arrive. Once: then all goes on as usual."""
+    if route.request.method != "POST":
+        return await route.continue_()
+    try:
+        await route.fetch()
+    except Error:
+        return await route.abort()
+    assert route.request.frame.page is not None
+    await route.abort()
+    await route.request.frame.page.unroute("**/fees")
+
+
+Introduced = Callable[[Visitor, Page], Person]
+"""Makes the citizen from their browser and its first page."""
 
 
 @asynccontextmanager
@@ -250,28 +325,33 @@ async def walking(
     app: App,
     browser: Browser,
     database_url: str,
-    traps: dict[str, list[str]] | None = None,
-    kind: type[Walk] = Walk,
+    stripe: StripeDouble,
+    person: Introduced,
+    traps: Traps | None = None,
 ) -> AsyncIterator[Walk]:
     """Both people with their browsers open, nothing done yet; the processes die in the `traps`."""
-    from foundation import content
-
-    settings = app.chosen()
-    account = await app.clerk()
-    database = Database(database_url)
-    async with visiting(browser, app.url, PHONE) as person, visiting(browser, app.url, DESKTOP) as clerk:
-        guardian = Guardian(app, traps or {})
-        walk = kind(
+    settings, account, database = app.chosen(), await app.clerk(), Database(database_url)
+    stripe.now = lambda: app.now or MONDAY
+    stripe.hook = f"{app.url}/hooks/payments/stripe"
+    guardian = Guardian(app, {name: list(steps) for name, steps in (traps or {}).items()})
+    async with visiting(browser, app.url, PHONE) as phone, visiting(browser, app.url, DESKTOP) as desktop:
+        for visitor in (phone, desktop):
+            await visitor.context.add_init_script(WATCHED)
+            await visitor.context.grant_permissions(["camera", "microphone"])
+        walk = Walk(
             app=app,
             database=database,
             catalogue=Catalogue.load(settings.content_dir),
             content=content.load(settings.content_dir, settings.city),
-            citizen=await person.context.new_page(),
-            clerk=await clerk.context.new_page(),
-            visitors=(person, clerk),
+            person=person(phone, await phone.context.new_page()),
+            clerk=await desktop.context.new_page(),
+            desktop=desktop,
             account=account,
             guardian=guardian,
+            stripe=stripe,
+            cuts=bool(traps),
         )
+        walk.person.deaths = guardian.deaths
         if traps:
             app.kill()
             await guardian.restart()

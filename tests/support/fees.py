@@ -10,11 +10,13 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from conversation.models import Case, Conversation, Outbox
 from conversation.reply import Body
 from foundation.clock import FixedClock
+from foundation.db import Database
+from foundation.events import events_of
 from foundation.settings import Settings
 from foyer.app import create_app
 from foyer.seed import seed
@@ -29,6 +31,27 @@ from tests.doubles.stripe.server import KEY, WEBHOOK_SECRET, StripeDouble
 
 SERVICE = "certificate_of_conduct"
 PRICE = 1300
+
+
+def stripe_settings(stripe: StripeDouble) -> dict[str, str]:
+    """What switches online payment on for the processes of a test."""
+    return {
+        "FOYER_STRIPE_KEY": KEY,
+        "FOYER_STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        "FOYER_STRIPE_API": stripe.url,
+    }
+
+
+async def one_of_everything(database_url: str) -> None:
+    """One fee, one request to the person, one receipt, one piece of news."""
+    database = Database(database_url)
+    async with database.every_city() as session:
+        keys = list(await session.scalars(select(Outbox.key).where(Outbox.key.startswith("fee:"))))
+        fees = await session.scalar(select(func.count()).select_from(Fee))
+        paid = await events_of(session, "fee.paid")
+    await database.close()
+    assert (fees, len(paid)) == (1, 1)
+    assert sorted(key.rpartition(":")[2] for key in keys) == ["paid", "request"]
 
 
 @dataclass(frozen=True)

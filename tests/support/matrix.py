@@ -65,6 +65,10 @@ class MatrixCitizen:
         """What comes from now on is what `until` looks at."""
         self._asked = len(self.events)
 
+    def look_back(self) -> None:
+        """All that has come is what `until` looks at."""
+        self._asked = 0
+
     async def say(self, text: str, **more: Any) -> str:
         self._asked = len(self.events)
         event_id: str = (await self.do("text", room=self.room, text=text, **more))["id"]

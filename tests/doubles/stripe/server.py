@@ -44,6 +44,7 @@ class StripeDouble:
     acted: asyncio.Event = field(default_factory=asyncio.Event)
     _keys: dict[str, tuple[Any, Object]] = field(default_factory=dict)
     _runner: web.AppRunner | None = None
+    _telling: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -73,6 +74,8 @@ class StripeDouble:
 
     async def off(self) -> None:
         """Nobody listens; what was done stays done."""
+        for task in self._telling:
+            task.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -131,6 +134,16 @@ class StripeDouble:
         headers = {"Stripe-Signature": f"t={stamp},v1={signature}", "Content-Type": "application/json"}
         async with httpx.AsyncClient(timeout=10, transport=self.transport) as client:
             return (await client.post(self.hook, content=body, headers=headers)).status_code
+
+    async def insist(self, event: Object) -> None:
+        """Deliver a webhook until it is acknowledged. Errors: TimeoutError."""
+        async with asyncio.timeout(60):
+            while True:
+                with contextlib.suppress(httpx.TransportError):
+                    if await self.send(event) == 200:
+                        return
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.Event().wait(), 0.1)
 
     # -- the API -----------------------------------------------------------------------------------
 
@@ -276,16 +289,19 @@ class StripeDouble:
     async def _page(self, request: web.Request) -> web.Response:
         session = self._get(request.match_info["session"])
         shown = f"{session['amount_total'] / 100:.2f} {session['currency']}"
-        form = f"<!doctype html><title>Pay</title><p>{shown}</p><form method=post><button>Pay</button></form>"
+        icon = "<link rel=icon href='data:,'>"
+        form = (
+            f"<!doctype html>{icon}<title>Pay</title><p>{shown}<form method=post><button>Pay</button></form>"
+        )
         return web.Response(text=form, content_type="text/html")
 
     async def _pay(self, request: web.Request) -> web.Response:
-        """Pay, tell the house, and go back there."""
+        """Pay, tell the house as soon as it listens, and go back there."""
         session = self._get(request.match_info["session"])
         if session["status"] == "open":
             event = self.pay(session["id"])
             if self.hook is not None:
-                await self.send(event)
+                self._telling.append(asyncio.create_task(self.insist(event)))
         return web.Response(status=303, headers={"Location": session["success_url"]})
 
 
