@@ -6,7 +6,11 @@ None means "stay": digits, emoji, "ok", names and German official terms never ch
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+import numpy as np
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from foundation.content_models import CityContent
 from nlu.words import fold, split
@@ -17,11 +21,14 @@ _SCRIPTS = {
     "CJK": ("zh",),
     "HEBREW": ("he",),
 }
-_OWN_LETTERS = {"tr": "şğı", "de": "ß"}
+_NOT_LATIN = {code for codes in _SCRIPTS.values() for code in codes}
+_OWN_LETTERS = {"tr": "şğı", "de": "ß", "pl": "łśźż", "ro": "țșă", "es": "ñ¿¡", "uk": "іїєґ", "ru": "ыэъё"}
 _TALK = ("greet", "thanks", "goodbye", "affirm", "deny", "help")
 _NOISE = re.compile(r"https?://\S+|\S+@\S+|[\d_]+")
 _FILLER_POINTS, _TALK_POINTS, _WORD_POINTS, _LETTER_POINTS = 2, 3, 1, 2
-_ENOUGH = 3
+_ENOUGH, _CLEARLY = 3, 2
+_SENTENCE, _IDEOGRAMS, _SURE = 3, 4, 0.6
+"""From so many words (in Chinese: signs) on a text is a sentence; shorter ones are as often a name."""
 
 
 class Languages:
@@ -40,24 +47,32 @@ class Languages:
         }
         self._words = {code: _vocabulary(content, code) for code in self._enabled}
 
+    def warm(self) -> None:
+        """Read the identifier's model now instead of with the first sentence."""
+        _identifier()
+
     def of(self, text: str) -> str | None:
         """The language of `text` if it shows one clearly."""
         plain = _NOISE.sub(" ", unicodedata.normalize("NFC", text))
         for term in self._terms:
             plain = term.sub(" ", plain)
         script = _main_script(plain)
-        if script is None:
-            return None
+        candidates = self._written_in(script) if script else []
+        if script in _SCRIPTS and len(candidates) < 2:
+            return next(iter(candidates), None) if _is_more_than_a_name(plain, script) else None
+        points = {code: self._points(plain, code) for code in candidates}
+        second, best = [0, 0, *sorted(points.values())][-2:]
+        leading = [code for code in candidates if points[code] == best]
+        if best >= _ENOUGH and best - second >= _CLEARLY:
+            return leading[0]
+        if _is_sentence(plain):
+            return _guess(plain, leading if best >= _ENOUGH else candidates)
+        return leading[0] if best >= _ENOUGH and len(leading) == 1 else None
+
+    def _written_in(self, script: str) -> list[str]:
         if script in _SCRIPTS:
-            candidates = [code for code in _SCRIPTS[script] if code in self._enabled]
-            return candidates[0] if len(candidates) == 1 else None
-        points = {code: self._points(plain, code) for code in self._enabled}
-        ranked = sorted(points.items(), key=lambda item: item[1], reverse=True)
-        if not ranked or ranked[0][1] < _ENOUGH:
-            return None
-        if len(ranked) > 1 and ranked[0][1] <= ranked[1][1]:
-            return None
-        return ranked[0][0]
+            return [code for code in self._enabled if code in _SCRIPTS[script]]
+        return [code for code in self._enabled if code not in _NOT_LATIN]
 
     def _points(self, text: str, code: str) -> int:
         written = split(text)
@@ -74,6 +89,34 @@ class Languages:
         if len(written) > 1 and any(letter in text.lower().replace("i̇", "i") for letter in own):
             points += _LETTER_POINTS
         return points
+
+
+def _is_more_than_a_name(text: str, script: str) -> bool:
+    """Chinese names are not told from words by spaces or capitals; two to three signs may be one."""
+    return script != "CJK" or sum(map(str.isalpha, text)) >= _IDEOGRAMS
+
+
+def _is_sentence(text: str) -> bool:
+    """Three words or more, and not all of them written like names: "Calle de Alcalá" says where, not which language."""
+    written = text.split()
+    long = [word for word in written if len(word) > 3]
+    names = all(word[0].isupper() and not word.isupper() for word in long)
+    return len(written) >= _SENTENCE and not (names and long)
+
+
+def _guess(text: str, candidates: Sequence[str]) -> str | None:
+    """The likeliest of `candidates` by the letters of `text`, None if that is not sure."""
+    scores = dict(_identifier().rank(text))
+    marks = np.array([scores[code] for code in candidates])
+    shares = np.exp(marks - marks.max())
+    best = int(marks.argmax())
+    return candidates[best] if shares[best] / shares.sum() >= _SURE else None
+
+
+@cache
+def _identifier() -> LanguageIdentifier:
+    """One for the process: its model takes 30 MB. Its scores are logarithms of likelihoods."""
+    return LanguageIdentifier.from_pickled_model(MODEL_FILE, norm_probs=False)
 
 
 def _main_script(text: str) -> str | None:

@@ -30,6 +30,7 @@ class NluService:
     def warm(self) -> None:
         """Build the matchers now instead of with the first message."""
         self.rules.warm()
+        self.languages.warm()
 
     async def understand(self, text: str, language: str, context: Mapping[str, str]) -> Understanding:
         """`language` is that of the conversation; `context` may hold the `service` spoken of."""
