@@ -251,7 +251,7 @@ async def understanding(
         return
     data = place.rasa.collect(city, settings.content_dir)
     model = await place.rasa.train(data, say)
-    async with place.rasa.serving(model, threads=os.cpu_count() or 1, soon=soon) as serving:
+    async with place.rasa.serving(model, encoders=os.cpu_count() or 1, soon=soon) as serving:
         client = RasaClient(FixedEndpoint(serving.endpoint), _PATIENT)
         await _bring_index(place, client, city, data, model)
         yield _trained(await warming, place, client)

@@ -100,7 +100,7 @@ class Rasa:
 
     @asynccontextmanager
     async def serving(
-        self, model: Path, *, threads: int = 1, soon: Sequence[str] = ()
+        self, model: Path, *, encoders: int = 1, soon: Sequence[str] = ()
     ) -> AsyncIterator["Serving"]:
         """A server of one model, on loopback, with a fresh token. Errors: OperatorError.
 
@@ -108,7 +108,7 @@ class Rasa:
         """
         self.check()
         token = secrets.token_urlsafe(32)
-        async with self._process("serve.py", _absolute(model), token=token, threads=threads) as process:
+        async with self._process("serve.py", _absolute(model), token=token, encoders=encoders) as process:
             if process.stdin is not None and soon:
                 process.stdin.write(json.dumps({"soon": list(soon)}).encode() + b"\n")
             port = await asyncio.wait_for(self._port(process), LONGEST_START)
@@ -124,7 +124,7 @@ class Rasa:
 
     @asynccontextmanager
     async def _process(
-        self, script: str, *arguments: str, token: str | None = None, threads: int = 1, calm: bool = False
+        self, script: str, *arguments: str, token: str | None = None, encoders: int = 1, calm: bool = False
     ) -> AsyncIterator[asyncio.subprocess.Process]:
         """One process of Rasa's virtualenv. It ends when this block ends, or when this process does."""
         self.work.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -135,7 +135,7 @@ class Rasa:
             process = await asyncio.create_subprocess_exec(
                 *command,
                 cwd=self.work,
-                env=self._environment(token, threads),
+                env=self._environment(token, encoders),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
@@ -147,12 +147,13 @@ class Rasa:
         finally:
             await _end(process)
 
-    def _environment(self, token: str | None, threads: int) -> dict[str, str]:
+    def _environment(self, token: str | None, encoders: int) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if name not in _SECRETS}
         own.update(
             RASA_TELEMETRY_ENABLED="false",
             RASA_CACHE_MAX_SIZE="0",
-            OMP_NUM_THREADS=str(threads),
+            OMP_NUM_THREADS="1",
+            FOYER_NLU_ENCODERS=str(encoders),
             OMP_WAIT_POLICY="passive",
             OPENBLAS_NUM_THREADS="1",
             TF_CPP_MIN_LOG_LEVEL="3",

@@ -30,7 +30,10 @@ def main(model: str, port: str = "0") -> None:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((LOOPBACK, int(port)))
-    from rasa.core.run import configure_app, load_agent_on_start  # takes about ten seconds
+    # Before TensorFlow: it looks up hundreds of names in every module that there is, three seconds among thousands.
+    import skops.io  # noqa: F401
+
+    from rasa.core.run import configure_app, load_agent_on_start  # takes a few seconds
 
     app = configure_app(None, auth_token=token, enable_api=True, port=listener.getsockname()[1])
     app.config.FALLBACK_ERROR_FORMAT = "json"

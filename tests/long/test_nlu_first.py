@@ -74,7 +74,12 @@ async def test_rasas_default_pipeline_stands_beside(
 
 async def test_thirty_messages_a_second_with_its_own_start(promise: Promise, tmp_path: Path) -> None:
     """The command as a process; its model is trained, its server is not running."""
-    lines = [json.dumps({"text": one.text, "lang": one.language}) for one in messages()] * 4
+    lines = [
+        # No two alike, or what was encoded once would count four times.
+        json.dumps({"text": f"{one.text} ({turn})" if turn else one.text, "lang": one.language})
+        for turn in range(4)
+        for one in messages()
+    ]
     source, target = tmp_path / "in", tmp_path / "out"
     source.write_text("\n".join(lines) + "\n", encoding="utf-8")
     await commands.train(settings(), aside)

