@@ -279,7 +279,7 @@ def _telling(services: Sequence[Stated], own: Mapping[str, Service]) -> list[Sta
         bare = _squashed(word)
         if fold(word) in own or titles.get(bare, key) != key or count[bare] > _TOO_COMMON:
             return False
-        return bare in map(_squashed, _short(unique[key].title)) or short[bare] == 0
+        return short[bare] == (bare in map(_squashed, _short(unique[key].title)))
 
     kept = {
         key: tuple(dict.fromkeys(word for word in many if tells(key, word))) for key, many in words.items()
@@ -288,11 +288,12 @@ def _telling(services: Sequence[Stated], own: Mapping[str, Service]) -> list[Sta
 
 
 def _short(title: str) -> tuple[str, ...]:
-    """A title as people say it: without the verb at its end, the brackets, the hyphen inside a word."""
+    """A title as people say it: without the verb at its end, brackets, what follows a dash, the hyphen in a word."""
     bare = re.sub(r"\s*\([^)]*\)", "", title).strip()
     noun = _VERB.sub("", bare).strip()
+    head = re.split(r"\s[–-]\s", noun)[0]
     joined = re.sub(r"(?<=[a-zäöüß])-([A-ZÄÖÜ])(?=[a-zäöüß])", lambda match: match[1].lower(), noun)
-    return tuple(one for one in dict.fromkeys((bare, noun, joined)) if one != title and len(one) > 3)
+    return tuple(one for one in dict.fromkeys((bare, noun, head, joined)) if one != title and len(one) > 3)
 
 
 def _squashed(text: str) -> str:
