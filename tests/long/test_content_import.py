@@ -29,7 +29,7 @@ MUNICH = Path(os.environ.get("FOYER_MUNICH") or ROOT.parent / "shared" / "data" 
 QUESTIONS = Path(__file__).parent / "content_import"
 SERVICES, USABLE, TEN = 287, 0.95, 10
 OTHERS = 0.5
-"""Least share of the questions on further services: what was asked before it was known which are found."""
+"""Least share of the questions on further services, among them those whose names lie near to others."""
 
 
 @pytest.fixture(scope="module")
