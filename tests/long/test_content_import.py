@@ -1,6 +1,6 @@
 """A real city's list of 287 services: taken over, told what is left, and found by people who never saw its words.
 
-The list is Munich's (it-at-m/eappointment, zmscitizenapi, EUPL-1.2). It is no part of the project: FOYER_MUNICH names
+The list is Munich's (it-at-m/eappointment, zmscitizenapi, EUPL-1.2). It is no part of the project: MUNICH_SERVICES names
 the file, else it is looked for beside the clone.
 """
 
@@ -25,7 +25,9 @@ from tests.promises.plugin import Promise
 
 pytestmark = [pytest.mark.long, pytest.mark.promise("content.import")]
 
-MUNICH = Path(os.environ.get("FOYER_MUNICH") or ROOT.parent / "shared" / "data" / "munich_services_de.json")
+MUNICH = Path(
+    os.environ.get("MUNICH_SERVICES") or ROOT.parent / "shared" / "data" / "munich_services_de.json"
+)
 QUESTIONS = Path(__file__).parent / "content_import"
 SERVICES, USABLE, TEN = 287, 0.95, 10
 OTHERS = 0.5
@@ -35,7 +37,7 @@ OTHERS = 0.5
 @pytest.fixture(scope="module")
 def munich() -> Export:
     if not MUNICH.is_file():
-        pytest.fail(f"Munich's list of services is not at {MUNICH}; set FOYER_MUNICH to its path")
+        pytest.fail(f"Munich's list of services is not at {MUNICH}; set MUNICH_SERVICES to its path")
     return dldb.read(MUNICH)
 
 
