@@ -131,7 +131,7 @@ async def only_signed_and_encrypted(room: MatrixCitizen) -> None:
     )
 
 
-@pytest.mark.long  # a homeserver, three processes and ten restarts: minutes on two cores
+@pytest.mark.long  # sixty clients with keys of their own: a minute of processor time
 @pytest.mark.promise("path.matrix")
 async def test_a_crowd_writes_while_the_bot_is_down(
     app: App, synapse: Synapse, bot: str, promise: Promise
