@@ -6,7 +6,7 @@ None means "stay": digits, emoji, "ok", names and German official terms never ch
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 import numpy as np
@@ -23,11 +23,12 @@ _SCRIPTS = {
 }
 _NOT_LATIN = {code for codes in _SCRIPTS.values() for code in codes}
 _OWN_LETTERS = {"tr": "şğı", "de": "ß", "pl": "łśźż", "ro": "țșă", "es": "ñ¿¡", "uk": "іїєґ", "ru": "ыэъё"}
-_TALK = ("greet", "thanks", "goodbye", "affirm", "deny", "help")
+_TALK = ("greet", "thanks", "goodbye", "help")
+"""What alone shows a language. Yes and no do not: they are as short as words of other languages ("da", "si")."""
 _NOISE = re.compile(r"https?://\S+|\S+@\S+|[\d_]+")
 _FILLER_POINTS, _TALK_POINTS, _WORD_POINTS, _LETTER_POINTS = 2, 3, 1, 2
 _ENOUGH, _CLEARLY = 3, 2
-_SENTENCE, _IDEOGRAMS, _SURE = 3, 4, 0.6
+_SENTENCE, _IDEOGRAMS, _SURE, _NATS_A_POINT = 3, 4, 0.75, 2.5
 """From so many words (in Chinese: signs) on a text is a sentence; shorter ones are as often a name."""
 
 
@@ -39,9 +40,8 @@ class Languages:
         self._terms = _masks(content)
         self._filler = {code: _folded(content.triggers.ignore.get(code, ()), code) for code in self._enabled}
         self._talk = {
-            code: _folded(
-                (word for intent in _TALK for word in content.triggers.intents.get(intent, {}).get(code, ())),
-                code,
+            code: frozenset(
+                word for word in _talk(content, code) if len(word) > 2 or _script(word[0]) == "CJK"
             )
             for code in self._enabled
         }
@@ -66,7 +66,7 @@ class Languages:
         if best >= _ENOUGH and best - second >= _CLEARLY:
             return leading[0]
         if _is_sentence(plain):
-            return _guess(plain, leading if best >= _ENOUGH else candidates)
+            return _guess(plain, points)
         return leading[0] if best >= _ENOUGH and len(leading) == 1 else None
 
     def _written_in(self, script: str) -> list[str]:
@@ -104,13 +104,13 @@ def _is_sentence(text: str) -> bool:
     return len(written) >= _SENTENCE and not (names and long)
 
 
-def _guess(text: str, candidates: Sequence[str]) -> str | None:
-    """The likeliest of `candidates` by the letters of `text`, None if that is not sure."""
+def _guess(text: str, points: Mapping[str, int]) -> str | None:
+    """The likeliest language by the letters of `text` and by its known words, None if that is not sure."""
     scores = dict(_identifier().rank(text))
-    marks = np.array([scores[code] for code in candidates])
+    marks = np.array([scores[code] + _NATS_A_POINT * known for code, known in points.items()])
     shares = np.exp(marks - marks.max())
     best = int(marks.argmax())
-    return candidates[best] if shares[best] / shares.sum() >= _SURE else None
+    return list(points)[best] if shares[best] / shares.sum() >= _SURE else None
 
 
 @cache
@@ -147,6 +147,13 @@ def _masks(content: CityContent) -> list[re.Pattern[str]]:
 
 def _folded(phrases: Iterable[str], code: str) -> frozenset[str]:
     return frozenset(fold(word, code) for phrase in phrases for word in split(phrase))
+
+
+def _talk(content: CityContent, code: str) -> frozenset[str]:
+    phrases = (
+        phrase for intent in _TALK for phrase in content.triggers.intents.get(intent, {}).get(code, ())
+    )
+    return _folded(phrases, code)
 
 
 def _vocabulary(content: CityContent, code: str) -> frozenset[str]:

@@ -31,7 +31,7 @@ def main(model: str, port: str = "0") -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((LOOPBACK, int(port)))
     # Before TensorFlow: it looks up hundreds of names in every module that there is, three seconds among thousands.
-    import skops.io  # noqa: F401
+    import skops.io  # noqa: F401  # reading it is all that is wanted
 
     from rasa.core.run import configure_app, load_agent_on_start  # takes a few seconds
 
