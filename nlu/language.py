@@ -6,7 +6,7 @@ None means "stay": digits, emoji, "ok", names and German official terms never ch
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -51,8 +51,8 @@ class Languages:
         """Read the identifier's model now instead of with the first sentence."""
         _identifier()
 
-    def of(self, text: str) -> str | None:
-        """The language of `text` if it shows one clearly."""
+    def of(self, text: str, spoken: str = "") -> str | None:
+        """The language of `text` if it shows one clearly; `spoken` is the one of the conversation so far."""
         plain = _NOISE.sub(" ", unicodedata.normalize("NFC", text))
         for term in self._terms:
             plain = term.sub(" ", plain)
@@ -67,7 +67,7 @@ class Languages:
             return leading[0]
         if _is_sentence(plain):
             return _guess(plain, points)
-        return leading[0] if best >= _ENOUGH and len(leading) == 1 else None
+        return _shared(leading, spoken) if best >= _ENOUGH else None
 
     def _written_in(self, script: str) -> list[str]:
         if script in _SCRIPTS:
@@ -94,6 +94,13 @@ class Languages:
 def _is_more_than_a_name(text: str, script: str) -> bool:
     """Chinese names are not told from words by spaces or capitals; two to three signs may be one."""
     return script != "CJK" or sum(map(str.isalpha, text)) >= _IDEOGRAMS
+
+
+def _shared(leading: Sequence[str], spoken: str) -> str | None:
+    """The language of a word that several have: "hello" is English, unless it was said in the middle of French."""
+    if len(leading) == 1:
+        return leading[0]
+    return "en" if "en" in leading and spoken not in leading else None
 
 
 def _is_sentence(text: str) -> bool:

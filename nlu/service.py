@@ -35,7 +35,7 @@ class NluService:
     async def understand(self, text: str, language: str, context: Mapping[str, str]) -> Understanding:
         """`language` is that of the conversation; `context` may hold the `service` spoken of."""
         readable = _latin_digits(text[:LONGEST])
-        spoken = self.languages.of(readable)
+        spoken = self.languages.of(readable, language)
         understanding = None
         if self.parser is not None and readable.strip():
             understanding = await self.parser.parse(readable, spoken or language, context)
