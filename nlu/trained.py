@@ -26,6 +26,17 @@ UNSURE, SURE = 0.3, 0.55
 STRANGE = 0.3
 """A message whose nearest example or service is farther away than this cosine is like none that we know."""
 EXACT = 0.9
+NAMED, NEAR = 0.9, 0.4
+"""An errand is named where the model is so sure of the service and the service's own texts lie so near (cosine)."""
+TOPIC_SURE = 0.7
+"""From here on a topic is meant although an errand is named ("does my power of attorney do for the passport?")."""
+ALMOST = 0.05
+"""A service whose name stands in the message may lie so much farther away (cosine) than the one the model chose."""
+_TIMELY = frozenset({"arrival_plan"})
+"""Known by words of time, which every errand has: always gives way to an errand that is named."""
+_FOLLOW_UP, _SIGNS_A_WORD, _IDEOGRAMS = 6, 2, "\u2e80"
+"""So many words, no service among them: "and what does it cost?" speaks of the service spoken of. Chinese, which has
+no spaces, takes about two signs for a word."""
 _LITERAL = frozenset({"emergency", "choose_language"})
 """Whenever the word lists find these literally they count: the one must not wait, the other names the language."""
 _MANY_WORDS = 4
@@ -86,13 +97,14 @@ def combined(
     text: str, answer: Answer, literal: Understanding, context: Mapping[str, str], index: ServiceIndex | None
 ) -> Understanding:
     """One reading from the model's `answer` and the word lists' `literal` one."""
+    near = index.near(answer.vector) if index else ()
+    answer = _errand_before_topic(answer, near)
     first, exact = answer.intents[0], not literal.fallback and literal.confidence >= EXACT
     if exact and (literal.intent in _LITERAL or first.confidence < UNSURE):
         return replace(literal, language=answer.language)
     agreed = exact and literal.intent == first.name
     confidence = (1 + first.confidence) / 2 if agreed else first.confidence
     about = first.name in ABOUT_SERVICES
-    near = index.near(answer.vector) if index else ()
     service = _service(answer, literal, context, near) if about else None
     nearest = near[0].confidence if about and near else answer.similarity
     return Understanding(
@@ -108,6 +120,19 @@ def combined(
     )
 
 
+def _errand_before_topic(answer: Answer, near: Sequence[Ranked]) -> Answer:
+    """The answer, read as a question about a service where it was taken for a topic and yet names an errand."""
+    first = answer.intents[0]
+    gives_way = first.name in _TIMELY or (first.name.startswith("faq_") and first.confidence < TOPIC_SURE)
+    if not (gives_way and answer.services and near):
+        return answer
+    service, nearest = answer.services[0], near[0]
+    if service.name != nearest.name or service.confidence < NAMED or nearest.confidence < NEAR:
+        return answer
+    others = tuple(one for one in answer.intents[1:] if one.name != "service_info")
+    return replace(answer, intents=(Ranked("service_info", first.confidence), *others))
+
+
 def _ask_back(intent: str, confidence: float, similarity: float, exact: bool) -> bool:
     if intent == "out_of_scope" or confidence < UNSURE:
         return True
@@ -120,16 +145,27 @@ def _service(
     """The model's word on services it learned; the nearest texts' word on those it did not."""
     trained = {one.name for one in answer.services}
     first = answer.services[0] if answer.services else Ranked(NONE, 0.0)
+    spoken_of = context.get("service")
     named = literal.service if literal.intent in ABOUT_SERVICES and literal.confidence >= EXACT else None
-    if named and named != context.get("service") and first.confidence < SURE:
-        return named
+    if spoken_of and named in (None, spoken_of) and _words(literal.text) <= _FOLLOW_UP:
+        return spoken_of
+    if named and named != spoken_of:
+        cosines = {one.name: one.confidence for one in near}
+        almost = first.name != named and cosines.get(named, 0.0) >= cosines.get(first.name, 0.0) - ALMOST
+        if first.confidence < SURE or almost:
+            return named
     imported = next((one for one in near if one.name not in trained), None)
     if imported is not None and imported.name == near[0].name and imported.confidence > UNSURE:
         return imported.name
     known = {one.name for one in near}
     if first.name == NONE or (known and first.name not in known):
-        return context.get("service") or (None if first.name == NONE or not near else near[0].name)
+        return spoken_of or (None if first.name == NONE or not near else near[0].name)
     return first.name
+
+
+def _words(text: str) -> int:
+    signs = sum(letter >= _IDEOGRAMS for letter in text)
+    return len(text.split()) + signs // _SIGNS_A_WORD
 
 
 def _aspect(answer: Answer, literal: Understanding) -> str:
