@@ -17,7 +17,7 @@ from dialogue.state import State
 from escalation.service import Escalation
 from foundation.clock import Clock
 from foundation.content_models import CityContent
-from foundation.i18n import Catalogue, Filled, Sayable, Text
+from foundation.i18n import Catalogue, Filled, Sayable, Text, Verbatim
 from nlu.understanding import Understanding
 from payments.service import Fees
 
@@ -87,6 +87,14 @@ class Context:
     def office_name(self) -> Sayable:
         return Filled(self.content.city.office.name)
 
+    def standing(self) -> tuple[Option, ...]:
+        """The choices that were offered last, to be offered again."""
+        return tuple(
+            Option(one.id, Verbatim(one.label), tuple(one.synonyms), unlisted)
+            for some, unlisted in ((self.state.offered, False), (self.state.unlisted, True))
+            for one in some
+        )
+
     def words(self, intent: str) -> tuple[str, ...]:
         """How people say an intent ("yes", "no") in all languages: what may be typed instead of a choice."""
         by_language = self.content.triggers.intents.get(intent, {})
@@ -110,6 +118,8 @@ class Heard:
     text: str
     choice: str | None
     meant: Understanding
+    retyped: str | None = None
+    """What the text says if the keyboard was set to another alphabet; `meant` is the reading of that."""
 
     def argument(self, prefix: str) -> str | None:
         """What follows `prefix:` in the choice, None if it is another choice."""

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from dialogue import unfinished
 from dialogue.context import Context, Heard
 from dialogue.skills import arrival, booking, faq, gate, handoff, join, payment, talk, visit
 
@@ -21,6 +22,7 @@ class Route:
 
 ROUTES = (
     Route(talk.emergency, intents=("emergency",)),
+    Route(unfinished.resume, choices=("resume",)),
     Route(talk.menu, choices=("menu",), intents=("greet", "help", "restart")),
     Route(talk.language, choices=("language",), intents=("choose_language",)),
     Route(handoff.person, choices=("person",), intents=("human_handoff",)),
@@ -71,6 +73,10 @@ INTERRUPTS = frozenset(
 """Intents that are heard even while another answer is awaited."""
 
 
+MISSES = frozenset({talk.not_understood, talk.out_of_scope, talk.insulted, talk.no_words})
+"""Skills after which somebody may need a person; every other one shows that they were understood."""
+ASIDES = MISSES | {faq.service, faq.topic, payment.status, visit.send_document, talk.polite, talk.yes_or_no}
+"""Skills after which that goes on which was under way."""
 CLEAR = 0.8
 
 
@@ -79,15 +85,41 @@ def _interrupts(intent: str | None, heard: Heard) -> bool:
     return intent in INTERRUPTS and (intent != "choose_language" or heard.meant.confidence >= CLEAR)
 
 
+_VAGUE = (None, "out_of_scope", "complaint", "bot_challenge", "deny", "goodbye")
+"""Intents that an insult may be taken for."""
+_QUESTIONS = ("service_info", "thanks", "bot_challenge")
+
+
+def _aside(intent: str | None, heard: Heard, context: Context) -> bool:
+    """Whether something else is asked, clearly, where an answer is awaited, and it is no answer to that."""
+    if intent not in _QUESTIONS and intent not in context.content.faq:
+        return False
+    if context.state.expects == "question" or heard.meant.confidence < CLEAR:
+        return False
+    return not _answers(heard.text, context)
+
+
+def _answers(text: str, context: Context) -> bool:
+    if context.state.expects == "place":
+        return booking.names_place(context, text)
+    if context.state.expects == "mail":
+        return "@" in text
+    return arrival.answers(context, text)
+
+
 def choose(heard: Heard, context: Context) -> Skill:
     """The skill for this turn."""
     if heard.choice is not None:
         name = heard.choice.partition(":")[0]
         return next((route.skill for route in ROUTES if name in route.choices), talk.not_understood)
+    if heard.meant.intent is None and not any(letter.isalnum() for letter in heard.text):
+        return talk.no_words
     # "None of ours" is said to be unsure, but it is an answer of its own.
     intent = heard.meant.intent
     intent = None if heard.meant.fallback and intent != "out_of_scope" else intent
-    if context.state.expects and not _interrupts(intent, heard):
+    if intent in _VAGUE and talk.is_insult(context, heard.text) and context.state.expects != "question":
+        return talk.insulted
+    if context.state.expects and not _interrupts(intent, heard) and not _aside(intent, heard, context):
         found = next((route.skill for route in ROUTES if context.state.expects in route.expects), None)
         if found:
             return found

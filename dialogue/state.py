@@ -22,12 +22,15 @@ class State:
 
     `offered` are the choices as they were shown, in their order; `unlisted` may be typed, too.
     `arrival` is what the person said for their plan (group, arrives, moves_in; days as ISO 8601), `windows` the
-    first and last day, by service, in which a slot of that plan may lie.
+    first and last day, by service, in which a slot of that plan may lie. `aspect` is what was last told of `service`,
+    `gate` the service whose questions are being answered.
     """
 
     greeted: bool = False
     expects: str | None = None
     service: str | None = None
+    aspect: str | None = None
+    gate: str | None = None
     answers: dict[str, dict[str, str]] = field(default_factory=dict)
     ready: list[str] = field(default_factory=list)
     place: str | None = None

@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from conversation.models import Address, Conversation, Inbox
 from conversation.queues import Claim
 from conversation.service import stream_of
-from dialogue import routing
+from dialogue import routing, unfinished
 from dialogue.choices import chosen
 from dialogue.context import Context, Heard, House
+from dialogue.reading import Reader, Reading
 from dialogue.skills import handoff, talk
 from dialogue.state import State
 from foundation import live, places
@@ -64,18 +65,17 @@ class Turns:
         async with self.database.city(claim.city_id) as session:
             letter = await self._open(session, claim)
             await live.whisper(session, stream_of(claim.conversation_id), {"kind": "typing", "author": "bot"})
-        understanding = await self._understand(letter)
+        reading = await self._read(letter)
         reached("turn.understood")
         async with self.database.city(claim.city_id) as session:
-            await self._decide(session, claim, letter, understanding)
+            await self._decide(session, claim, letter, reading)
             reached("turn.decided")
         reached("turn.committed")
 
-    async def _understand(self, letter: Letter) -> Understanding:
+    async def _read(self, letter: Letter) -> Reading:
         if letter.choice is not None or chosen(letter.text, letter.state):
-            return Understanding(letter.text)  # what was chosen says it all
-        context = {"service": letter.state.service} if letter.state.service else {}
-        return await self.nlu.understand(letter.text, letter.language, context)
+            return Reading((Understanding(letter.text),))  # what was chosen says it all
+        return await Reader(self.nlu, self.house.content).read(letter.text, letter.language, letter.state)
 
     async def _open(self, session: AsyncSession, claim: Claim) -> Letter:
         row = await session.get_one(Inbox, claim.row_id)
@@ -85,9 +85,7 @@ class Turns:
         state = await self._recall(session, conversation)
         return Letter(value["kind"], value["text"], value["choice"], address.language, state)
 
-    async def _decide(
-        self, session: AsyncSession, claim: Claim, letter: Letter, understanding: Understanding
-    ) -> None:
+    async def _decide(self, session: AsyncSession, claim: Claim, letter: Letter, reading: Reading) -> None:
         conversations = self.house.conversations
         conversation, case = await conversations.lock(session, claim.conversation_id)
         row = await session.get_one(Inbox, claim.row_id)
@@ -100,15 +98,15 @@ class Turns:
         address = await conversations.address_of(session, conversation)
         state = await self._recall(session, conversation)
         context = Context(self.house, session, conversation, case, address, state)
-        await self._answer(context, letter, understanding)
+        await self._answer(context, letter, reading)
         await self._remember(session, conversation, state)
         author = "system" if letter.kind in talk.UNREADABLE else "bot"
         for number, reply in enumerate(context.replies):
             key = f"turn:{claim.row_id}:{number}"
             await conversations.say(session, conversation, reply, key=key, author=author)
 
-    async def _answer(self, context: Context, letter: Letter, understanding: Understanding) -> None:
-        heard = self._heard(context, letter, understanding)
+    async def _answer(self, context: Context, letter: Letter, reading: Reading) -> None:
+        heard, *more = self._heard(context, letter, reading)
         if letter.kind in talk.UNREADABLE:
             return talk.unreadable(context, letter.kind)
         if not context.state.greeted:
@@ -120,14 +118,30 @@ class Turns:
             return await talk.menu(context, heard)
         if heard.choice is None and await handoff.noted_while_waiting(context, heard):
             return None
-        await self._run_skill(context, heard)
+        await self._run_skills(context, [heard, *more])
 
-    async def _run_skill(self, context: Context, heard: Heard) -> None:
-        """A skill that ends in an error for the person leaves nothing behind but the message that says so."""
+    async def _run_skills(self, context: Context, questions: list[Heard]) -> None:
+        """Answer all questions of a message. After an aside what was under way goes on."""
+        under_way, said = unfinished.of(context.state), len(context.replies)
+        ran = [await self._run_skill(context, one) for one in questions]
+        if len(ran) > 1:
+            answered = {f"aspect:{one.meant.service}:{one.meant.aspect}" for one in questions}
+            talk.choices_once(context, answered)
+        if all(skill in routing.ASIDES for skill in ran):
+            await unfinished.go_on(context, under_way, said)
+
+    async def _run_skill(self, context: Context, heard: Heard) -> routing.Skill | None:
+        """The skill that answered. One that ends in an error for the person leaves nothing behind but the message
+        that says so.
+        """
         before, said = deepcopy(vars(context.state)), len(context.replies)
+        skill = routing.choose(heard, context)
         try:
             async with context.session.begin_nested():
-                await routing.choose(heard, context)(context, heard)
+                await skill(context, heard)
+                if skill not in routing.MISSES:
+                    context.state.misses = 0
+            return skill
         except FoyerError as error:
             vars(context.state).update(before)
             del context.replies[said:]
@@ -136,13 +150,15 @@ class Turns:
                     await context.session.refresh(row)
             context.case = await self.house.conversations.case_of(context.session, context.conversation)
             context.say(Text(error.key, **error.params), options=talk.ways_on(context))
+            return None
 
-    def _heard(self, context: Context, letter: Letter, understanding: Understanding) -> Heard:
+    def _heard(self, context: Context, letter: Letter, reading: Reading) -> list[Heard]:
         typed = chosen(letter.text, context.state) if letter.choice is None else None
         free = context.state.expects in (None, "question")  # a city or a mail address shows no language
-        if letter.choice is None and understanding.language and typed is None and free:
-            talk.follow_language(context, understanding.language)
-        return Heard(letter.text, letter.choice or typed, understanding)
+        if letter.choice is None and reading.language and typed is None and free:
+            talk.follow_language(context, reading.language)
+        choice = letter.choice or typed
+        return [Heard(letter.text, choice, meant, reading.retyped) for meant in reading.meant]
 
     async def _recall(self, session: AsyncSession, conversation: Conversation) -> State:
         if conversation.state is None:

@@ -480,12 +480,17 @@ class City(_Model):
 
 
 class Triggers(_Model):
-    """Words that show an intent or an aspect, per language."""
+    """Words that show an intent or an aspect, per language.
+
+    Before `joins` a message may be split into two questions; `insults` are answered politely, whatever they mean.
+    """
 
     intents: Mapping[str, Mapping[str, tuple[str, ...]]]
     aspects: Mapping[Aspect, Mapping[str, tuple[str, ...]]]
     languages: Mapping[str, Mapping[str, tuple[str, ...]]]
     ignore: Mapping[str, tuple[str, ...]]
+    joins: Mapping[str, tuple[str, ...]] = {}
+    insults: Mapping[str, tuple[str, ...]] = {}
 
 
 class ArrivalGroup(_Model):

@@ -175,6 +175,32 @@ async def _day_typed(context: Context, heard: Heard, rules: Arrival) -> None:
         await _remind(context, rules)
 
 
+async def ask_again(context: Context) -> None:
+    """The question that is still open (`state.expects`)."""
+    rules, expects = context.content.arrival, context.state.expects
+    if rules is None or expects is None:
+        return
+    if expects == GROUP:
+        _ask_group(context, rules, Text("arrival.which_group"))
+    elif expects in (ARRIVES, MOVES_IN):
+        _ask_day(context, expects)
+    else:
+        await _remind(context, rules)
+
+
+def answers(context: Context, text: str) -> bool:
+    """Whether `text` answers the question that is open."""
+    match context.state.expects:
+        case "arrival_group":
+            return _country(text, context.language) is not None
+        case "arrival_place":
+            return booking.names_place(context, text)
+        case "arrival_mail":
+            return "@" in text
+        case _:
+            return any(letter.isdigit() for letter in text)
+
+
 # -- the plan ----------------------------------------------------------------------------------------
 
 

@@ -45,6 +45,10 @@ async def place(context: Context, heard: Heard) -> None:
         await _settle_place(context, *located)
 
 
+def names_place(context: Context, text: str) -> bool:
+    return bool(places.find(text, context.language))
+
+
 def locate(context: Context, heard: Heard, choice: str) -> tuple[str, str] | None:
     """The zone and name of the city that was typed or chosen (`<choice>:<IANA zone>:<name>`); else it is asked again."""
     if pressed := heard.argument(choice):
@@ -201,14 +205,15 @@ def _start_of(stamp: str) -> datetime:
 
 
 def _ask_mail(context: Context, held: Appointment) -> None:
+    minutes = context.content.city.slots.hold_minutes
+    ask_mail(context, Text("booking.held", when=when(context, held.starts_at), count=minutes))
+
+
+def ask_mail(context: Context, *before: Sayable) -> None:
+    """Ask for a mailbox, after `before`."""
     context.state.expects = "mail"
-    context.say(
-        Text(
-            "booking.held", when=when(context, held.starts_at), count=context.content.city.slots.hold_minutes
-        ),
-        Text("booking.ask_mail"),
-        options=(Option("mail:skip", Text("booking.no_mail")), MENU),
-    )
+    skip = Option("mail:skip", Text("booking.no_mail"))
+    context.say(*before, Text("booking.ask_mail"), options=(skip, MENU))
 
 
 async def mail(context: Context, heard: Heard) -> None:

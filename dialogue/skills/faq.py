@@ -70,6 +70,7 @@ async def service(context: Context, heard: Heard) -> None:
         return await services(context, heard)
     about = context.content.service(service_id)
     context.state.service, context.state.misses, context.state.expects = about.id, 0, None
+    context.state.aspect = aspect
     text = about.aspects.get(aspect) or about.overview  # type: ignore[call-overload]  # an unknown aspect gets the overview
     context.say(
         Text("faq.about", service=service_label(about)), Filled(text), options=_next_questions(about, aspect)
@@ -84,6 +85,7 @@ async def form(context: Context, heard: Heard) -> None:
         return
     about = context.content.service(service_id)
     context.state.service, context.state.misses, context.state.expects = about.id, 0, None
+    context.state.aspect = "form"
     parts = (Filled(about.aspects["form"]), Filled(about.aspects["documents"]))
     context.say(
         Text("faq.about", service=service_label(about)), *parts, options=_next_questions(about, "documents")

@@ -24,6 +24,7 @@ async def start(context: Context, heard: Heard) -> None:
 
 async def _begin(context: Context, service: str) -> None:
     context.state.service, context.state.misses, context.state.expects = service, 0, None
+    context.state.aspect = None
     context.state.answers.pop(service, None)  # answers of an earlier walk may no longer be true
     context.state.windows.pop(service, None)
     if service in context.state.ready:
@@ -43,6 +44,7 @@ async def answer(context: Context, heard: Heard) -> None:
 async def walk(context: Context, about: Service) -> None:
     """Go on with the gate from the answers that are there: the next question, the checklist, or why not."""
     step = about.gate.next(context.state.answers_for(about.id))
+    context.state.gate = about.id if isinstance(step, Question) else None
     if isinstance(step, Question):
         _ask(context, about, step)
     elif step.service:

@@ -13,6 +13,7 @@ from web_call.service import call_page
 
 EARLIEST = timedelta(minutes=30)
 LATEST = timedelta(minutes=30)
+MISSES_BEFORE_PERSON = 2
 LEAVE = Option("leave", Text("queue.leave"))
 
 
@@ -47,6 +48,14 @@ async def person(context: Context, heard: Heard) -> None:
         Text("handoff.closed"),
         options=(Option("book", Text("menu.book")), Option("write", Text("handoff.write")), MENU),
     )
+
+
+async def hand_over(context: Context, heard: Heard) -> None:
+    """Who was not understood twice: to a person if one is there. Else the question can be written down, at last it is."""
+    if context.state.misses > MISSES_BEFORE_PERSON:
+        return await write(context, heard)
+    context.say(Text("talk.not_understood_either"))
+    await person(context, heard)
 
 
 async def _join(context: Context, appointment: Appointment | None) -> None:
@@ -97,7 +106,7 @@ async def write(context: Context, heard: Heard) -> None:
         return
     case = await context.open_case(context.state.service)
     context.house.conversations.tell_desk(context.session, case)
-    context.state.expects = None
+    context.state.expects, context.state.misses = None, 0
     context.say(Text("handoff.written"), options=(MENU,))
 
 

@@ -1,13 +1,20 @@
 """The talk around the errands: first notice, menu, language, politeness, emergencies, deletion."""
 
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+
 from babel import Locale
 
 from conversation.joining import NothingToJoin
 from conversation.reply import Option, Page, Reply
+from dialogue.choices import fold
 from dialogue.context import MENU, PERSON, Context, Heard
+from dialogue.skills import faq, handoff
 from foundation.i18n import Filled, Text, Verbatim
+from nlu.understanding import Alternative
 
-MISSES_BEFORE_PERSON = 2
+WRITE = Option("write", Text("handoff.write"))
+MOST_GUESSES = 3
 ALWAYS = frozenset({"menu", "person", "language", "topic", "services", "book"})
 """Choices that answer no question of ours."""
 UNREADABLE = ("file", "too_large", "other")
@@ -39,7 +46,7 @@ def unreadable(context: Context, kind: str) -> None:
 
 
 async def menu(context: Context, heard: Heard) -> None:
-    context.state.expects, context.state.misses = None, 0
+    context.state.expects, context.state.misses, context.state.gate = None, 0, None
     context.say(Text("talk.menu"), options=await main_options(context))
 
 
@@ -113,18 +120,53 @@ async def yes_or_no(context: Context, heard: Heard) -> None:
     asked = [one for one in context.state.offered if one.id not in ALWAYS]
     if heard.meant.intent == "deny" or not asked:
         return context.say(Text("talk.all_right"), options=await main_options(context))
-    offered = (Option(one.id, Verbatim(one.label), tuple(one.synonyms)) for one in context.state.offered)
-    unlisted = context.state.unlisted
-    context.say(Text("talk.which_choice"), options=tuple(offered))
-    context.state.unlisted = unlisted
+    context.say(Text("talk.which_choice"), options=context.standing())
 
 
 async def out_of_scope(context: Context, heard: Heard) -> None:
-    """What the office does not do; or a misunderstanding."""
+    """What the office does not do, or a misunderstanding: a person may know, or read about it later."""
     context.state.misses += 1
-    person = (PERSON,) if context.state.misses >= MISSES_BEFORE_PERSON else ()
-    rest = (one for one in await main_options(context) if one not in person)
-    context.say(Text("talk.out_of_scope"), options=(*person, *rest))
+    if context.state.misses > handoff.MISSES_BEFORE_PERSON:
+        return await handoff.hand_over(context, heard)
+    if context.state.misses == handoff.MISSES_BEFORE_PERSON:
+        return context.say(Text("talk.out_of_scope_too"), options=(PERSON, WRITE, MENU))
+    rest = (one for one in await main_options(context) if one != PERSON)
+    context.say(Text("talk.out_of_scope"), options=(PERSON, WRITE, *rest))
+
+
+async def insulted(context: Context, heard: Heard) -> None:
+    """Stay polite, and show the way to a person; never the same words again and again."""
+    context.state.misses += 1
+    if context.state.misses >= handoff.MISSES_BEFORE_PERSON:
+        return await handoff.hand_over(context, heard)
+    context.say(Text("talk.insulted"), options=(PERSON, WRITE, MENU))
+
+
+def is_insult(context: Context, text: str) -> bool:
+    """Whether one of the insults of any language stands in the text."""
+    said = f" {fold(text)} "
+    return any(
+        word in said if word[:1] >= _IDEOGRAMS else f" {word} " in said
+        for words in context.content.triggers.insults.values()
+        for word in map(fold, words)
+    )
+
+
+_IDEOGRAMS = "\u2e80"
+
+
+async def no_words(context: Context, heard: Heard) -> None:
+    """A picture, a row of question marks, nothing at all: the choices stand as before."""
+    asked = any(one.id not in ALWAYS for one in context.state.offered)
+    context.say(Text("talk.no_words"), options=context.standing() if asked else await main_options(context))
+
+
+def choices_once(context: Context, answered: Collection[str]) -> None:
+    """Of several answers only the last has choices, and none of them leads to what has just been `answered`."""
+    *before, last = context.replies
+    options = tuple(one for one in last.options if one.id not in answered)
+    context.replies[:] = [*(replace(one, options=()) for one in before), replace(last, options=options)]
+    context.state.offer(options, context.house.catalogue, context.language)
 
 
 async def emergency(context: Context, heard: Heard) -> None:
@@ -148,23 +190,52 @@ async def delete(context: Context, heard: Heard) -> None:
 
 
 async def not_understood(context: Context, heard: Heard) -> None:
-    """Ask back with the nearest guesses; after two misses offer a person first."""
+    """Ask back with the nearest guesses; who is not understood twice is led to a person."""
+    guesses = tuple(dict.fromkeys(_guesses(context, heard)))[:MOST_GUESSES]
+    if heard.retyped:
+        words = Text("talk.other_keyboard", text=Verbatim(heard.retyped))
+        return context.say(words, options=(*guesses, MENU, PERSON))
     context.state.misses += 1
-    guesses = tuple(
-        Option(f"service:{one}", Filled(context.content.service(one).names))
-        for one in _guessed_services(context, heard)
-    )
-    if context.state.misses >= MISSES_BEFORE_PERSON:
-        context.say(Text("talk.still_not_understood"), options=(PERSON, *guesses, MENU))
+    if context.state.misses >= handoff.MISSES_BEFORE_PERSON:
+        await handoff.hand_over(context, heard)
     elif guesses:
         context.say(Text("talk.which_of_these"), options=(*guesses, MENU, PERSON))
     else:
         context.say(Text("talk.not_understood"), options=await main_options(context))
 
 
-def _guessed_services(context: Context, heard: Heard) -> list[str]:
-    named = [heard.meant.service, *(one.service for one in heard.meant.alternatives)]
-    return list(dict.fromkeys(one for one in named if one and one in context.content.services))[:3]
+def _guesses(context: Context, heard: Heard) -> Iterator[Option]:
+    """What may have been meant, the likeliest first, as choices."""
+    meant = heard.meant
+    first = Alternative(meant.intent or "", meant.service, meant.aspect)
+    for one in (first, *meant.alternatives):
+        if one.service in context.content.services and one.intent == "service_info":
+            yield _about_service(context, one.service or "", one.aspect)
+        elif one.intent in context.content.faq:
+            yield Option(f"topic:{one.intent}", Filled(context.content.topic(one.intent).title))
+        elif one.intent in _ERRANDS:
+            yield _ERRANDS[one.intent]
+
+
+def _about_service(context: Context, service: str, aspect: str | None) -> Option:
+    about = context.content.service(service)
+    if aspect in (None, "overview") or aspect not in about.aspects:
+        return Option(f"service:{service}", faq.service_label(about))
+    label = Text("talk.guess", service=faq.service_label(about), aspect=Text(f"aspect.{aspect}"))
+    return Option(f"aspect:{service}:{aspect}", label)
+
+
+_ERRANDS = {
+    "book_appointment": Option("book", Text("menu.book")),
+    "start_form": Option("form", Text("aspect.form")),
+    "my_appointments": Option("appointments", Text("menu.appointments")),
+    "reschedule_appointment": Option("change", Text("booking.change")),
+    "cancel_appointment": Option("cancel", Text("booking.cancel")),
+    "leave_message": WRITE,
+    "choose_language": Option("language", Text("menu.language")),
+    "arrival_plan": Option("arrival:start", Text("arrival.offer")),
+}
+"""Choices that lead to what an intent asks for, where one is guessed."""
 
 
 def apology() -> Reply:

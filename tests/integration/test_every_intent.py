@@ -22,7 +22,7 @@ from tests.unit.test_every_intent import INTENTS, LANGUAGES
 
 pytestmark = pytest.mark.usefixtures("talk_office")
 
-NOT_UNDERSTOOD = {"talk.not_understood", "talk.still_not_understood", "talk.which_of_these"}
+NOT_UNDERSTOOD = {"talk.not_understood", "talk.not_understood_either", "talk.which_of_these"}
 
 
 async def answered(office: Office, citizen: Citizen, intent: str, service: str | None) -> list[Reply]:
