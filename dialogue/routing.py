@@ -90,6 +90,12 @@ _VAGUE = (None, "out_of_scope", "complaint", "bot_challenge", "deny", "goodbye")
 _QUESTIONS = ("service_info", "thanks", "bot_challenge")
 
 
+def _insulted(intent: str | None, heard: Heard, context: Context) -> bool:
+    """An insult, and nothing clear beside it; what is written to a clerk goes to the clerk."""
+    vague = intent in _VAGUE or (heard.meant.confidence < CLEAR and intent not in INTERRUPTS)
+    return vague and context.state.expects != "question" and talk.is_insult(context, heard.text)
+
+
 def _aside(intent: str | None, heard: Heard, context: Context) -> bool:
     """Whether something else is asked, clearly, where an answer is awaited, and it is no answer to that."""
     if intent not in _QUESTIONS and intent not in context.content.faq:
@@ -117,7 +123,7 @@ def choose(heard: Heard, context: Context) -> Skill:
     # "None of ours" is said to be unsure, but it is an answer of its own.
     intent = heard.meant.intent
     intent = None if heard.meant.fallback and intent != "out_of_scope" else intent
-    if intent in _VAGUE and talk.is_insult(context, heard.text) and context.state.expects != "question":
+    if _insulted(intent, heard, context):
         return talk.insulted
     if context.state.expects and not _interrupts(intent, heard) and not _aside(intent, heard, context):
         found = next((route.skill for route in ROUTES if context.state.expects in route.expects), None)

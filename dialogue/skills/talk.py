@@ -191,7 +191,7 @@ async def delete(context: Context, heard: Heard) -> None:
 
 async def not_understood(context: Context, heard: Heard) -> None:
     """Ask back with the nearest guesses; who is not understood twice is led to a person."""
-    guesses = tuple(dict.fromkeys(_guesses(context, heard)))[:MOST_GUESSES]
+    guesses = tuple({one.id: one for one in _guesses(context, heard)}.values())[:MOST_GUESSES]
     if heard.retyped:
         words = Text("talk.other_keyboard", text=Verbatim(heard.retyped))
         return context.say(words, options=(*guesses, MENU, PERSON))

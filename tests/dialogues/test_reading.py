@@ -1,0 +1,167 @@
+"""How a message is read: in how many parts, how often the parser is asked, and what other keys would have written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from dialogue.keyboard import retyped
+from dialogue.questions import parts_of
+from dialogue.reading import Reader
+from dialogue.state import State
+from foundation.content import CityContent, load
+from foundation.settings import ROOT
+from nlu.service import NluService
+from nlu.understanding import Understanding
+
+JOINS = ("und", "还有", "وكم", "，")
+
+
+@dataclass
+class Ears:
+    """A parser that knows some sentences, and keeps what it was asked and of which service was spoken."""
+
+    known: dict[str, Understanding]
+    asked: list[tuple[str, str | None]] = field(default_factory=list)
+
+    async def parse(self, text: str, language: str, context: Mapping[str, str]) -> Understanding:
+        self.asked.append((text, context.get("service")))
+        return self.known.get(text, Understanding(text))
+
+
+@pytest.fixture(scope="module")
+def content() -> CityContent:
+    return load(ROOT / "content", "heidelberg")
+
+
+@pytest.fixture(scope="module")
+def words(content: CityContent) -> NluService:
+    return NluService.from_content(content)
+
+
+def about(service: str, aspect: str, confidence: float = 0.9, intent: str = "service_info") -> Understanding:
+    return Understanding("", None, intent, service, aspect, confidence, fallback=False)
+
+
+async def heard(
+    words: NluService, content: CityContent, ears: Ears, text: str, state: State | None = None
+) -> list[tuple[str | None, str | None, str | None]]:
+    reader = Reader(NluService(words.rules, words.languages, ears), content)
+    found = await reader.read(text, "de", state or State())
+    return [(one.intent, one.service, one.aspect) for one in found.meant]
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Was kostet der Pass?", ()),
+        ("Anmeldung und Abmeldung", ()),
+        (
+            "Was kostet der Pass und wie lange dauert das?",
+            ("Was kostet der Pass", "und wie lange dauert das?"),
+        ),
+        ("Was kostet das? Wie lange dauert es?", ("Was kostet das?", "Wie lange dauert es?")),
+        ("كم رسوم الجواز وكم يستغرق وقت التجهيز؟", ("كم رسوم الجواز", "وكم يستغرق وقت التجهيز؟")),
+        ("办护照要多少钱还有要多久才能拿到", ("办护照要多少钱", "还有要多久才能拿到")),
+        ("Eins. Zwei. Drei. Wie teuer? Wie lange?", ("Wie teuer?", "Wie lange?")),
+        ("Ich. Du. Er. Sie.", ()),
+        ("Was kostet das? " * 70, ()),
+    ],
+)
+def test_a_message_is_split_where_a_sentence_ends_or_two_halves_are_joined(
+    text: str, parts: tuple[str, ...]
+) -> None:
+    assert parts_of(text, JOINS) == parts
+
+
+async def test_one_question_is_asked_once(words: NluService, content: CityContent) -> None:
+    ears = Ears({"Was kostet der Pass?": about("passport", "fee")})
+    assert await heard(words, content, ears, "Was kostet der Pass?") == [("service_info", "passport", "fee")]
+    assert len(ears.asked) == 1
+
+
+async def test_two_questions_are_asked_once_more_each_and_the_second_speaks_of_the_same(
+    words: NluService, content: CityContent
+) -> None:
+    text = "Was kostet der Pass und wie lange dauert das?"
+    ears = Ears(
+        {
+            text: about("passport", "fee"),
+            "Was kostet der Pass": about("passport", "fee"),
+            "und wie lange dauert das?": about("passport", "duration"),
+        }
+    )
+    both = [("service_info", "passport", "fee"), ("service_info", "passport", "duration")]
+    assert await heard(words, content, ears, text) == both
+    assert ears.asked == [
+        (text, None),
+        ("Was kostet der Pass", "passport"),
+        ("und wie lange dauert das?", "passport"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "second", [about("passport", "fee"), about("passport", "form", 0.4), Understanding("", intent="thanks")]
+)
+async def test_what_is_unsure_or_the_same_again_is_no_second_question(
+    words: NluService, content: CityContent, second: Understanding
+) -> None:
+    text = "Was kostet der Pass? Ich danke schon einmal dafür."
+    ears = Ears(
+        {
+            text: about("passport", "fee"),
+            "Was kostet der Pass?": about("passport", "fee"),
+            "Ich danke schon einmal dafür.": second,
+        }
+    )
+    assert await heard(words, content, ears, text) == [("service_info", "passport", "fee")]
+
+
+async def test_what_has_to_be_done_comes_after_what_is_asked(words: NluService, content: CityContent) -> None:
+    book = Understanding("", None, "book_appointment", "address_change", None, 0.9, fallback=False)
+    ears = Ears(
+        {
+            "Ich will einen Termin zur Ummeldung.": book,
+            "Was brauche ich dafür?": about("address_change", "documents"),
+        }
+    )
+    found = await heard(words, content, ears, "Ich will einen Termin zur Ummeldung. Was brauche ich dafür?")
+    assert [intent for intent, _, _ in found] == ["service_info", "book_appointment"]
+
+
+@pytest.mark.parametrize("awaited", ["place", "question"])
+async def test_an_answer_that_is_awaited_is_not_taken_apart(
+    words: NluService, content: CityContent, awaited: str
+) -> None:
+    ears = Ears({})
+    await heard(words, content, ears, "Das ist lang. Das ist länger.", State(expects=awaited))
+    assert len(ears.asked) == 1
+
+
+async def test_a_correction_keeps_what_was_asked(words: NluService, content: CityContent) -> None:
+    denied = Understanding("", None, "deny", None, None, 0.9, fallback=False)
+    ears = Ears({"nein, ich meinte den Reisepass": denied})
+    state = State(service="identity_card", aspect="fee")
+    assert await heard(words, content, ears, "nein, ich meinte den Reisepass", state) == [
+        ("service_info", "passport", "fee")
+    ]
+    walking = State(service="identity_card", gate="identity_card")
+    assert await heard(words, content, ears, "nein, ich meinte den Reisepass", walking) == [
+        ("book_appointment", "passport", None)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("цфы лщыеуе вук зфыы", "was kostet der pass"),
+        ("crjkmrj cnjbn gfcgjhn", "сколько стоит паспорт"),
+        ("crskmrb rjine' gfcgjhn", "скільки коштує паспорт"),
+    ],
+)
+def test_the_same_keys_in_another_alphabet(typed: str, meant: str) -> None:
+    assert meant in [text for _, text in retyped(typed)]
+
+
+def test_what_has_no_letters_of_either_alphabet_is_not_retyped() -> None:
+    assert retyped("你好 123") == ()
