@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from dialogue.choices import fold
 from dialogue.keyboard import retyped
 from dialogue.questions import parts_of
 from dialogue.state import State
@@ -84,17 +85,27 @@ class Reader:
         if state.service is None or _words(text) > _A_FEW_WORDS or whole.intent in DEEDS:
             return whole
         named = self.nlu.rules.understand(text, language, {})
-        another = named.intent == "service_info" and named.service not in (None, state.service)
-        if (
-            not another
-            or named.fallback
-            or named.confidence < LITERAL
-            or named.aspect not in (None, "overview")
-        ):
+        if named.intent not in (None, "service_info", "deny") or named.aspect not in (None, "overview"):
+            return whole
+        clear = named.service is not None and not named.fallback and named.confidence >= LITERAL
+        meant = named if clear else whole if self._only_names(whole, text, language) else None
+        if meant is None or meant.service in (None, state.service):
             return whole
         if state.gate is not None:
-            return replace(named, intent="book_appointment", aspect=None)
-        return replace(named, aspect=state.aspect or "overview")
+            return replace(meant, intent="book_appointment", aspect=None)
+        return replace(meant, intent="service_info", aspect=state.aspect or "overview")
+
+    def _only_names(self, whole: Understanding, text: str, language: str) -> bool:
+        """Whether a service is named and nothing asked of it, as far as the parser can tell."""
+        if whole.intent != "service_info" or whole.fallback:
+            return False
+        return whole.aspect == "overview" or self._begins_with_no(text, language)
+
+    def _begins_with_no(self, text: str, language: str) -> bool:
+        said = f"{fold(text)} "
+        return any(
+            said.startswith(f"{fold(no)} ") for no in self.content.triggers.intents["deny"].get(language, ())
+        )
 
     def _other_keyboard(self, text: str, whole: Understanding, language: str) -> Understanding | None:
         """What the keys say in another alphabet, if the words as they stand say nothing and those do."""
@@ -111,12 +122,17 @@ class Reader:
             if code in self.content.city.languages
         )
         likely = [one for one in readings if not one.fallback and one.confidence >= LIKELY]
-        best = max(likely, key=lambda one: (one.service is not None, one.confidence), default=None)
+        best = max(likely, key=_tells, default=None)
         return replace(best, fallback=True) if best else None
 
     def _says_nothing(self, text: str, language: str) -> bool:
         found = self.nlu.rules.understand(text, language, {})
         return found.fallback and found.intent is None
+
+
+def _tells(found: Understanding) -> tuple[bool, bool, float]:
+    """The more a reading names, the likelier it is what was typed."""
+    return found.service is not None, found.aspect not in (None, "overview"), found.confidence
 
 
 def _about(service: str | None) -> Mapping[str, str]:
