@@ -21,7 +21,7 @@ ALONE = frozenset({"emergency", "complaint", "delete_my_data", "cancel_appointme
 """What is heard before everything else in a message, which is then not looked at in parts."""
 SURE = 0.5
 """From here on a part of a message counts as a question of its own."""
-LITERAL, LIKELY = 0.9, 0.6
+CLEAR, LITERAL, LIKELY = 0.8, 0.9, 0.6
 _A_FEW_WORDS, _IDEOGRAMS = 8, "\u2e80"
 _WHOLE_WORDS = 2
 
@@ -56,56 +56,73 @@ class Reader:
         questions = await self._questions(text, whole, spoken, state)
         if len(questions) > 1:
             return Reading(questions, whole.language)
-        return Reading((self._corrected(text, whole, spoken, state),), whole.language)
+        return Reading((await self._corrected(text, whole, spoken, state),), whole.language)
 
     async def _questions(
         self, text: str, whole: Understanding, language: str, state: State
     ) -> tuple[Understanding, ...]:
         """The parts that are questions of their own, if they are sure and differ; what has to be done comes last."""
-        about = whole.service if whole.intent in ABOUT_SERVICES and whole.service else state.service
-        found: dict[tuple[str | None, ...], Understanding] = {}
+        named = whole.service if whole.intent in ABOUT_SERVICES else None
+        about, found = None, list[Understanding]()
         for part in parts_of(text, self.content.triggers.joins.get(language, ())):
             meant = await self.nlu.understand(part, language, _about(about))
             if meant.intent == "emergency" and not meant.fallback:
                 return (meant,)
-            if not self._is_question(meant):
-                continue
-            about = meant.service or about
-            found.setdefault((meant.intent, meant.service, meant.aspect), meant)
-        deeds = [one for one in found.values() if one.intent in DEEDS]
-        return (*(one for one in found.values() if one not in deeds), *deeds[:1])
+            if self._is_question(meant):
+                if meant.intent in ABOUT_SERVICES and not self._names(part, language, meant, named):
+                    meant = replace(meant, service=about or named or meant.service or state.service)
+                about = meant.service or about
+                found.append(meant)
+        return _in_order(_agreed(found, whole))
+
+    def _names(self, part: str, language: str, meant: Understanding, named: str | None) -> bool:
+        """Whether a part names its own service: as the whole does, or literally. Else the one before is meant."""
+        if meant.service is None or meant.service == named:
+            return meant.service is not None
+        return self.nlu.rules.understand(part, language, {}).service is not None
 
     def _is_question(self, meant: Understanding) -> bool:
         if meant.fallback or meant.intent is None or meant.confidence < SURE:
             return False
         return meant.intent in ANSWERS or meant.intent in DEEDS or meant.intent in self.content.faq
 
-    def _corrected(self, text: str, whole: Understanding, language: str, state: State) -> Understanding:
+    async def _corrected(self, text: str, whole: Understanding, language: str, state: State) -> Understanding:
         """ "No, I meant the passport", "and for the passport?": what was asked before, of the service named now."""
-        if state.service is None or _words(text) > _A_FEW_WORDS or whole.intent in DEEDS:
+        if state.service is None or _words(text) > _A_FEW_WORDS or whole.intent in (*DEEDS, *ALONE):
             return whole
-        named = self.nlu.rules.understand(text, language, {})
-        if named.intent not in (None, "service_info", "deny") or named.aspect not in (None, "overview"):
-            return whole
-        clear = named.service is not None and not named.fallback and named.confidence >= LITERAL
-        meant = named if clear else whole if self._only_names(whole, text, language) else None
+        rest = self._after_no(text, language)
+        meant = await self._named(rest, language) if rest else self._named_only(text, whole, language)
         if meant is None or meant.service in (None, state.service):
             return whole
         if state.gate is not None:
-            return replace(meant, intent="book_appointment", aspect=None)
-        return replace(meant, intent="service_info", aspect=state.aspect or "overview")
+            return replace(meant, intent="book_appointment", aspect=None, fallback=False)
+        return replace(meant, intent="service_info", aspect=state.aspect or "overview", fallback=False)
 
-    def _only_names(self, whole: Understanding, text: str, language: str) -> bool:
-        """Whether a service is named and nothing asked of it, as far as the parser can tell."""
-        if whole.intent != "service_info" or whole.fallback:
-            return False
-        return whole.aspect == "overview" or self._begins_with_no(text, language)
+    async def _named(self, text: str, language: str) -> Understanding | None:
+        """After a "no": the service that is named, as far as anything tells, whatever else may be meant."""
+        known = self.nlu.rules.understand(text, language, {})
+        if known.service is not None and known.confidence >= LIKELY:
+            return known
+        found = await self.nlu.understand(text, language, {})
+        services = (found.service, *(one.service for one in found.alternatives))
+        first = next((one for one in services if one), None)
+        return replace(found, service=first) if first else None
 
-    def _begins_with_no(self, text: str, language: str) -> bool:
-        said = f"{fold(text)} "
-        return any(
-            said.startswith(f"{fold(no)} ") for no in self.content.triggers.intents["deny"].get(language, ())
-        )
+    def _named_only(self, text: str, whole: Understanding, language: str) -> Understanding | None:
+        """The reading of a message that names a service and asks nothing of it; None for any other."""
+        known = self.nlu.rules.understand(text, language, {})
+        if known.intent not in (None, "service_info") or known.aspect not in (None, "overview"):
+            return None
+        if known.service is not None and not known.fallback and known.confidence >= LITERAL:
+            return known
+        sure = whole.intent == "service_info" and whole.aspect == "overview" and not whole.fallback
+        return whole if sure else None
+
+    def _after_no(self, text: str, language: str) -> str | None:
+        """What follows a "no" at the beginning, None where there is none, or nothing follows."""
+        no = {fold(one) for one in self.content.triggers.intents["deny"].get(language, ())}
+        first, _, rest = text.strip().partition(" ") if " " in text.strip() else _at_comma(text)
+        return rest.strip() or None if fold(first) in no else None
 
     def _other_keyboard(self, text: str, whole: Understanding, language: str) -> Understanding | None:
         """What the keys say in another alphabet, if the words as they stand say nothing and those do."""
@@ -128,6 +145,32 @@ class Reader:
     def _says_nothing(self, text: str, language: str) -> bool:
         found = self.nlu.rules.understand(text, language, {})
         return found.fallback and found.intent is None
+
+
+def _agreed(found: list[Understanding], whole: Understanding) -> list[Understanding]:
+    """The parts, where the whole clearly asks what none of them does: that in place of the least sure one."""
+    unsure = min(found, key=lambda one: one.confidence, default=None)
+    if unsure is None or len(found) < 2 or whole.intent != "service_info" or whole.fallback:
+        return found
+    if whole.confidence < CLEAR or unsure.confidence >= CLEAR or any(_same(one, whole) for one in found):
+        return found
+    return [whole if one is unsure else one for one in found]
+
+
+def _in_order(found: list[Understanding]) -> tuple[Understanding, ...]:
+    """Each question once; what has to be done at the end, and only one such thing."""
+    once = [one for at, one in enumerate(found) if not any(_same(one, before) for before in found[:at])]
+    deeds = [one for one in once if one.intent in DEEDS]
+    return (*(one for one in once if one.intent not in DEEDS), *deeds[:1])
+
+
+def _same(one: Understanding, other: Understanding) -> bool:
+    return (one.intent, one.service, one.aspect) == (other.intent, other.service, other.aspect)
+
+
+def _at_comma(text: str) -> tuple[str, str, str]:
+    """Chinese has no spaces, but a comma after "no"."""
+    return text.strip().partition("，")
 
 
 def _tells(found: Understanding) -> tuple[bool, bool, float]:

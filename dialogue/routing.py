@@ -77,7 +77,7 @@ MISSES = frozenset({talk.not_understood, talk.out_of_scope, talk.insulted, talk.
 """Skills after which somebody may need a person; every other one shows that they were understood."""
 ASIDES = MISSES | {faq.service, faq.topic, payment.status, visit.send_document, talk.polite, talk.yes_or_no}
 """Skills after which that goes on which was under way."""
-CLEAR = 0.8
+CLEAR = talk.CLEAR
 
 
 def _interrupts(intent: str | None, heard: Heard) -> bool:
@@ -92,8 +92,11 @@ _QUESTIONS = ("service_info", "thanks", "bot_challenge")
 
 def _insulted(intent: str | None, heard: Heard, context: Context) -> bool:
     """An insult, and nothing clear beside it; what is written to a clerk goes to the clerk."""
-    vague = intent in _VAGUE or (heard.meant.confidence < CLEAR and intent not in INTERRUPTS)
-    return vague and context.state.expects != "question" and talk.is_insult(context, heard.text)
+    found = talk.insult(context, heard.text)
+    if found is None or context.state.expects == "question":
+        return False
+    vague = intent in _VAGUE or (heard.meant.confidence < CLEAR and intent != "emergency")
+    return vague or found.alone
 
 
 def _aside(intent: str | None, heard: Heard, context: Context) -> bool:

@@ -27,6 +27,7 @@ from nlu.understanding import Understanding
 logger = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 3
+_A_FEW_WORDS, _LATIN = 3, "\u024f"
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ class Turns:
     def _heard(self, context: Context, letter: Letter, reading: Reading) -> list[Heard]:
         typed = chosen(letter.text, context.state) if letter.choice is None else None
         free = context.state.expects in (None, "question")  # a city or a mail address shows no language
-        if letter.choice is None and reading.language and typed is None and free:
+        if letter.choice is None and reading.language and typed is None and free and _tells(letter, reading):
             talk.follow_language(context, reading.language)
         choice = letter.choice or typed
         return [Heard(letter.text, choice, meant, reading.retyped) for meant in reading.meant]
@@ -183,3 +184,9 @@ class Turns:
         conversation = await self.house.conversations.conversation(session, conversation_id)
         reply = talk.apology()
         await self.house.conversations.say(session, conversation, reply, key=f"turn:{row_id}:sorry")
+
+
+def _tells(letter: Letter, reading: Reading) -> bool:
+    """Whether a message shows its language: a few Latin letters that nobody understands are of none."""
+    understood = not all(one.fallback for one in reading.meant)
+    return understood or len(letter.text.split()) > _A_FEW_WORDS or any(one > _LATIN for one in letter.text)

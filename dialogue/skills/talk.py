@@ -1,7 +1,7 @@
 """The talk around the errands: first notice, menu, language, politeness, emergencies, deletion."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from babel import Locale
 
@@ -15,6 +15,8 @@ from nlu.understanding import Alternative
 
 WRITE = Option("write", Text("handoff.write"))
 MOST_GUESSES = 3
+CLEAR = 0.8
+"""A reading that is surer than this is taken for what is meant."""
 ALWAYS = frozenset({"menu", "person", "language", "topic", "services", "book"})
 """Choices that answer no question of ours."""
 UNREADABLE = ("file", "too_large", "other")
@@ -95,8 +97,18 @@ async def language(context: Context, heard: Heard) -> None:
 
 
 def _named_language(context: Context, heard: Heard) -> str | None:
-    """The language of a message that asks for a language is the one it asks for."""
-    return heard.meant.choice if heard.meant.choice else None
+    """The language of a message that asks for a language is the one it asks for, if it names just one."""
+    if heard.meant.choice or heard.choice is not None:
+        return heard.meant.choice
+    said = f" {fold(heard.text)} "
+    named = {
+        code
+        for code, by_language in context.content.triggers.languages.items()
+        for words in by_language.values()
+        for word in map(fold, words)
+        if (word in said if word[:1] >= _IDEOGRAMS else f" {word} " in said)
+    }
+    return named.pop() if len(named) == 1 else None
 
 
 def own_name(code: str) -> str:
@@ -126,7 +138,8 @@ async def yes_or_no(context: Context, heard: Heard) -> None:
 async def out_of_scope(context: Context, heard: Heard) -> None:
     """What the office does not do, or a misunderstanding: a person may know, or read about it later."""
     context.state.misses += 1
-    if context.state.misses > handoff.MISSES_BEFORE_PERSON:
+    unclear = heard.meant.confidence < CLEAR
+    if context.state.misses + unclear > handoff.MISSES_BEFORE_PERSON:
         return await handoff.hand_over(context, heard)
     if context.state.misses == handoff.MISSES_BEFORE_PERSON:
         return context.say(Text("talk.out_of_scope_too"), options=(PERSON, WRITE, MENU))
@@ -142,17 +155,26 @@ async def insulted(context: Context, heard: Heard) -> None:
     context.say(Text("talk.insulted"), options=(PERSON, WRITE, MENU))
 
 
-def is_insult(context: Context, text: str) -> bool:
-    """Whether one of the insults of any language stands in the text."""
+@dataclass(frozen=True)
+class Insult:
+    """`alone`: hardly anything is said beside it."""
+
+    alone: bool
+
+
+def insult(context: Context, text: str) -> Insult | None:
+    """The insult in a text, in whatever language."""
     said = f" {fold(text)} "
-    return any(
-        word in said if word[:1] >= _IDEOGRAMS else f" {word} " in said
-        for words in context.content.triggers.insults.values()
-        for word in map(fold, words)
-    )
+    rest = said
+    words = {fold(word) for words in context.content.triggers.insults.values() for word in words}
+    for word in sorted(words, key=len, reverse=True):
+        rest = rest.replace(word if word[0] >= _IDEOGRAMS else f" {word} ", " ")
+    few = _A_WORD_OR_TWO if rest.strip()[:1] < _IDEOGRAMS else 2 * _A_WORD_OR_TWO
+    beside = len(rest.split()) if rest.strip()[:1] < _IDEOGRAMS else len(rest.strip())
+    return Insult(beside <= few) if rest != said else None
 
 
-_IDEOGRAMS = "\u2e80"
+_A_WORD_OR_TWO, _IDEOGRAMS = 2, "\u2e80"
 
 
 async def no_words(context: Context, heard: Heard) -> None:
