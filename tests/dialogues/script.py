@@ -64,7 +64,6 @@ class Dialogue(_Model):
     name: str
     shows: list[str]
     speaks: str
-    channel: str = "web"
     office: Literal["open", "closed"] = "closed"
     turns: list[Turn]
 

@@ -7,13 +7,14 @@ import secrets
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from conversation.models import Address
+from conversation.reply import Choice
 from dialogue.state import State
 from foundation import content
 from foundation.clock import FixedClock
@@ -106,8 +107,9 @@ def test_five_dialogues_a_language_show_everything() -> None:
 )
 async def test_a_dialogue(office: Office, dialogue: Dialogue, promise: Promise) -> None:
     await staffed(office, dialogue.office == "open")
-    person = Person(Citizen(office, dialogue.speaks, dialogue.channel), office.house)
+    person = Person(Citizen(office, dialogue.speaks), office.house)
     await person.citizen.start()
+    person.offered = person.citizen.last.choices
     for number, turn in enumerate(dialogue.turns, 1):
         before = person.citizen.text
         await person.act(turn)
@@ -138,17 +140,25 @@ class Person:
     citizen: Citizen
     house: House
     language: str = ""
+    offered: Sequence[Choice] = ()
 
     async def act(self, turn: Turn) -> None:
         if turn.presses is not None:
-            await self.citizen.press(turn.presses)
+            await self._press(turn.presses)
         elif turn.sends is not None:
             await self.citizen._send("other" if turn.sends == "voice" else "file")
         else:
             await self.citizen.say((turn.says or "") * turn.times)
+        self.offered = self.citizen.last.choices or self.offered
         thread = await self.citizen.thread()
         async with self.house.database.city(self.citizen.office.city_id) as session:
             self.language = (await session.get_one(Address, thread.address_id)).language
+
+    async def _press(self, choice: str) -> None:
+        """Press one of the choices that are to be seen; a message without any does not take them away."""
+        found = next((one for one in self.offered if one.id.startswith(choice)), None)
+        assert found, f"{choice} is not offered, but {[one.id for one in self.offered]}"
+        await self.citizen._send("choice", text=found.label, choice=found.id)
 
     async def complaints(self, expected: Expected, before: str) -> list[str]:
         """What is wrong with the answer, empty if nothing is."""
