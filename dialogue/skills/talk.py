@@ -163,10 +163,10 @@ class Insult:
 
 
 def insult(context: Context, text: str) -> Insult | None:
-    """The insult in a text, in whatever language."""
+    """The insult in a text, in the language of the conversation: "con" is one in French, and "with" in Spanish."""
     said = f" {fold(text)} "
     rest = said
-    words = {fold(word) for words in context.content.triggers.insults.values() for word in words}
+    words = {fold(word) for word in context.content.triggers.insults.get(context.language, ())}
     for word in sorted(words, key=len, reverse=True):
         rest = rest.replace(word if word[0] >= _IDEOGRAMS else f" {word} ", " ")
     few = _A_WORD_OR_TWO if rest.strip()[:1] < _IDEOGRAMS else 2 * _A_WORD_OR_TWO
