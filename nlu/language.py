@@ -1,6 +1,8 @@
-"""The language of a message, among those a city speaks; None where the message shows none.
+"""The language of a message, among those a city speaks; None where the message shows none of them.
 
-None means "stay": digits, emoji, "ok", names and German official terms never change the language of a conversation.
+None means "stay": digits, emoji, "ok", names, German official terms, and languages that the city does not speak never
+change the language of a conversation. Nor does a language that is typed in Latin letters though it has a script of its
+own ("mujhe Anmeldung karna hai"): letters tell nothing there, so its writer is asked.
 """
 
 import re
@@ -13,6 +15,7 @@ import numpy as np
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from foundation.content_models import CityContent
+from nlu.romanised import romanised
 from nlu.words import fold, split
 
 _SCRIPTS = {
@@ -20,16 +23,35 @@ _SCRIPTS = {
     "CYRILLIC": ("uk", "ru", "sr", "bg"),
     "CJK": ("zh",),
     "HEBREW": ("he",),
+    "LATIN": ("nl", "pt", "vi"),
 }
-_NOT_LATIN = {code for codes in _SCRIPTS.values() for code in codes}
-_OWN_LETTERS = {"tr": "şğı", "de": "ß", "pl": "łśźż", "ro": "țșă", "es": "ñ¿¡", "uk": "іїєґ", "ru": "ыэъё"}
+"""Scripts and the languages written in them. The city's own are told from these, which it may not speak."""
+_NOT_LATIN = {code for script, codes in _SCRIPTS.items() if script != "LATIN" for code in codes}
+_OWN_LETTERS = {
+    "tr": "şğı",
+    "de": "ß",
+    "pl": "łśźż",
+    "ro": "țșă",
+    "es": "ñ¿¡",
+    "uk": "іїєґ",
+    "ru": "ыэъё",
+    "fa": "پچژگکی",
+    "ar": "ةىيكأإ",
+    "pt": "ãõ",
+    "vi": "đơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ",
+}
 _TALK = ("greet", "thanks", "goodbye", "help")
 """What alone shows a language. Yes and no do not: they are as short as words of other languages ("da", "si")."""
 _NOISE = re.compile(r"https?://\S+|\S+@\S+|[\d_]+")
+_NOISE_BUT_DIGITS = re.compile(r"https?://\S+|\S+@\S+")
 _FILLER_POINTS, _TALK_POINTS, _WORD_POINTS, _LETTER_POINTS = 2, 3, 1, 2
 _ENOUGH, _CLEARLY = 3, 2
-_SENTENCE, _IDEOGRAMS, _SURE, _NATS_A_POINT = 3, 4, 0.75, 2.5
+_SENTENCE, _IDEOGRAMS, _SURE, _NATS_A_POINT, _OUTWEIGHS = 3, 4, 0.75, 2.5, 3
 """From so many words (in Chinese: signs) on a text is a sentence; shorter ones are as often a name."""
+
+
+_LETTER = "[0-9A-Za-z\u00c0-\u024f]"
+"""Chinese signs may stand right beside a German term."""
 
 
 class Languages:
@@ -37,6 +59,8 @@ class Languages:
 
     def __init__(self, content: CityContent) -> None:
         self._enabled = content.city.languages
+        others = (code for codes in _SCRIPTS.values() for code in codes)
+        self._all = tuple(dict.fromkeys((*self._enabled, *others)))
         self._terms = _masks(content)
         self._filler = {code: _folded(content.triggers.ignore.get(code, ()), code) for code in self._enabled}
         self._talk = {
@@ -49,41 +73,63 @@ class Languages:
 
     def warm(self) -> None:
         """Read the identifier's model now instead of with the first sentence."""
-        _identifier()
+        _identifier(self._all)
 
     def of(self, text: str, spoken: str = "") -> str | None:
         """The language of `text` if it shows one clearly; `spoken` is the one of the conversation so far."""
+        plain = self._plain(text)
+        script = _main_script(plain) or ""
+        own = [code for code in self._enabled if code in self._written_in(script)]
+        if not own or self.romanised(text):
+            return None
+        points = {code: self._points(plain, code) for code in self._written_in(script)}
+        if len(points) == 1:
+            return own[0] if _is_more_than_a_name(plain, script) else None
+        if _is_sentence(plain):
+            found = self._guess(plain, points)
+            return found if found in own else None
+        if len(own) == 1:
+            return own[0] if points[own[0]] == max(points.values()) else None
+        return _of_a_few_words({code: points[code] for code in own}, spoken)
+
+    def _guess(self, text: str, points: Mapping[str, int]) -> str | None:
+        """The likeliest language by the letters of `text` and by its known words, None if that is not sure."""
+        scores = dict(_identifier(self._all).rank(text))
+        marks = np.array([scores[code] + _NATS_A_POINT * known for code, known in points.items()])
+        shares = np.exp(marks - marks.max())
+        best = int(marks.argmax())
+        if shares[best] / shares.sum() >= _SURE:
+            return list(points)[best]
+        return _of_a_few_words(points, "") if list(points)[best] in self._enabled else None
+
+    def romanised(self, text: str) -> str | None:
+        """The language of a text that has a script of its own and is typed in Latin letters all the same."""
+        return romanised(_NOISE_BUT_DIGITS.sub(" ", text))
+
+    def _plain(self, text: str) -> str:
         plain = _NOISE.sub(" ", unicodedata.normalize("NFC", text))
         for term in self._terms:
             plain = term.sub(" ", plain)
-        script = _main_script(plain)
-        candidates = self._written_in(script) if script else []
-        if script in _SCRIPTS and len(candidates) < 2:
-            return next(iter(candidates), None) if _is_more_than_a_name(plain, script) else None
-        points = {code: self._points(plain, code) for code in candidates}
-        second, best = [0, 0, *sorted(points.values())][-2:]
-        leading = [code for code in candidates if points[code] == best]
-        if best >= _ENOUGH and best - second >= _CLEARLY:
-            return leading[0]
-        if _is_sentence(plain):
-            return _guess(plain, points)
-        return _shared(leading, spoken) if best >= _ENOUGH else None
+        return plain
 
     def _written_in(self, script: str) -> list[str]:
-        if script in _SCRIPTS:
-            return [code for code in self._enabled if code in _SCRIPTS[script]]
-        return [code for code in self._enabled if code not in _NOT_LATIN]
+        """The city's languages in this script, then the others."""
+        others = _SCRIPTS.get(script, ())
+        own = [
+            code for code in self._enabled if code in others or (script == "LATIN" and code not in _NOT_LATIN)
+        ]
+        return [*own, *(code for code in others if code not in own)]
 
     def _points(self, text: str, code: str) -> int:
         written = split(text)
         points = 0
         for word in written:
             folded = fold(word, code)
-            if folded in self._talk[code]:
+            if folded in self._talk.get(code, ()):
                 points += _TALK_POINTS
-            elif folded in self._filler[code]:
+            elif folded in self._filler.get(code, ()):
                 points += _FILLER_POINTS
-            elif len(written) > 1 and folded in self._words[code]:
+            elif len(written) > 1 and folded in self._words.get(code, ()):
                 points += _WORD_POINTS
         own = _OWN_LETTERS.get(code, "")
         if len(written) > 1 and any(letter in text.lower().replace("i̇", "i") for letter in own):
@@ -94,6 +140,15 @@ class Languages:
 def _is_more_than_a_name(text: str, script: str) -> bool:
     """Chinese names are not told from words by spaces or capitals; two to three signs may be one."""
     return script != "CJK" or sum(map(str.isalpha, text)) >= _IDEOGRAMS
+
+
+def _of_a_few_words(points: Mapping[str, int], spoken: str) -> str | None:
+    """The language of "guten Morgen": no sentence, so only known words tell."""
+    second, best = [0, 0, *sorted(points.values())][-2:]
+    leading = [code for code, found in points.items() if found == best]
+    if best < _ENOUGH:
+        return None
+    return leading[0] if best - second >= _CLEARLY else _shared(leading, spoken)
 
 
 def _shared(leading: Sequence[str], spoken: str) -> str | None:
@@ -111,26 +166,26 @@ def _is_sentence(text: str) -> bool:
     return len(written) >= _SENTENCE and not (names and long)
 
 
-def _guess(text: str, points: Mapping[str, int]) -> str | None:
-    """The likeliest language by the letters of `text` and by its known words, None if that is not sure."""
-    scores = dict(_identifier().rank(text))
-    marks = np.array([scores[code] + _NATS_A_POINT * known for code, known in points.items()])
-    shares = np.exp(marks - marks.max())
-    best = int(marks.argmax())
-    return list(points)[best] if shares[best] / shares.sum() >= _SURE else None
-
-
 @cache
-def _identifier() -> LanguageIdentifier:
+def _identifier(languages: tuple[str, ...]) -> LanguageIdentifier:
     """One for the process: its model takes 30 MB. Its scores are logarithms of likelihoods."""
-    return LanguageIdentifier.from_pickled_model(MODEL_FILE, norm_probs=False)
+    found = LanguageIdentifier.from_pickled_model(MODEL_FILE, norm_probs=False)
+    known = {str(code) for code in found.nb_classes}
+    found.set_languages([code for code in languages if code in known])
+    return found
 
 
 def _main_script(text: str) -> str | None:
-    """The script of most letters; None if there are none, or a single foreign one."""
+    """The script that tells most; None if there are no letters, or a single foreign one.
+
+    A German term among Arabic or Chinese words is longer than they are and says nothing about the language.
+    """
     letters = Counter(_script(one) for one in text if one.isalpha())
+    latin = letters.pop("LATIN", 0)
     script, count = letters.most_common(1)[0] if letters else ("", 0)
-    return script if count > 1 else None
+    if count > 1 and count * _OUTWEIGHS >= latin:
+        return script
+    return "LATIN" if latin > 1 else None
 
 
 def _script(letter: str) -> str:
@@ -147,7 +202,7 @@ def _masks(content: CityContent) -> list[re.Pattern[str]]:
         if " " not in word
     }
     return [
-        re.compile(rf"\b{re.escape(word)}\b", re.IGNORECASE)
+        re.compile(rf"(?<!{_LETTER}){re.escape(word)}(?!{_LETTER})", re.IGNORECASE)
         for word in sorted(words | {one for one in single if one[:1].isupper()}, key=len, reverse=True)
     ]
 

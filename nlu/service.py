@@ -41,7 +41,8 @@ class NluService:
             understanding = await self.parser.parse(readable, spoken or language, context)
         if understanding is None:
             understanding = self.rules.understand(readable, spoken or language, context)
-        return replace(understanding, text=text, language=spoken)
+        romanised = None if spoken else self.languages.romanised(readable)
+        return replace(understanding, text=text, language=spoken, romanised=romanised)
 
 
 def _latin_digits(text: str) -> str:

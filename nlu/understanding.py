@@ -19,7 +19,8 @@ class Alternative:
 class Understanding:
     """Ids are those of the catalogue (intent, service, aspect); `fallback` means "not understood, ask back".
 
-    `language` is the language of the message if it shows one. `choice` is the language code that a
+    `language` is the language of the message if it shows one; `romanised` the one that it is typed in with Latin
+    letters though it has a script of its own, whose writer is asked for a language. `choice` is the language code that a
     `choose_language` asks for, or the number of a message that is only a number.
     """
 
@@ -32,6 +33,7 @@ class Understanding:
     alternatives: tuple[Alternative, ...] = ()
     fallback: bool = True
     choice: str | None = None
+    romanised: str | None = None
 
 
 class Parser(Protocol):
