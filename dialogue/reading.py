@@ -24,6 +24,9 @@ SURE = 0.5
 CLEAR, LITERAL, LIKELY = 0.8, 0.9, 0.6
 _A_FEW_WORDS, _IDEOGRAMS = 8, "\u2e80"
 _WHOLE_WORDS = 2
+_VAGUE = ("service_info", "deny", "affirm", "out_of_scope")
+_NO_QUESTION = (None, "overview", "documents")
+"""Aspects that the word lists find where only a name stands: a passport is a paper, too."""
 
 
 @dataclass(frozen=True)
@@ -88,25 +91,47 @@ class Reader:
 
     async def _corrected(self, text: str, whole: Understanding, language: str, state: State) -> Understanding:
         """ "No, I meant the passport", "and for the passport?": what was asked before, of the service named now."""
-        if state.service is None or _words(text) > _A_FEW_WORDS or whole.intent in (*DEEDS, *ALONE):
+        if state.service is None or _words(text) > _A_FEW_WORDS or not self._may_correct(whole):
             return whole
         rest = self._after_no(text, language)
-        meant = await self._named(rest, language) if rest else self._named_only(text, whole, language)
+        meant = await self._named(rest, whole, language) if rest else self._named_only(text, whole, language)
         if meant is None or meant.service in (None, state.service):
             return whole
         if state.gate is not None:
             return replace(meant, intent="book_appointment", aspect=None, fallback=False)
         return replace(meant, intent="service_info", aspect=state.aspect or "overview", fallback=False)
 
-    async def _named(self, text: str, language: str) -> Understanding | None:
+    def _may_correct(self, whole: Understanding) -> bool:
+        """Whether a message may be no more than a name; whatever it clearly asks for counts first."""
+        if whole.intent in (*DEEDS, *ALONE):
+            return False
+        unclear = whole.fallback or whole.confidence < CLEAR
+        return unclear or whole.intent in _VAGUE or whole.intent in self.content.faq
+
+    async def _named(self, text: str, whole: Understanding, language: str) -> Understanding | None:
         """After a "no": the service that is named, as far as anything tells, whatever else may be meant."""
         known = self.nlu.rules.understand(text, language, {})
+        if known.aspect not in _NO_QUESTION and whole.aspect == known.aspect:
+            return None
         if known.service is not None and known.confidence >= LIKELY:
             return known
+        if spelt := self._spelt(text, language):
+            return replace(known, service=spelt)
         found = await self.nlu.understand(text, language, {})
-        services = (found.service, *(one.service for one in found.alternatives))
+        others = (one.service for one in found.alternatives) if found.confidence < CLEAR else ()
+        services = (found.service, *others)
         first = next((one for one in services if one), None)
         return replace(found, service=first) if first else None
+
+    def _spelt(self, text: str, language: str) -> str | None:
+        """The service whose name stands in Chinese words, which no space divides; the longest name counts."""
+        names = (
+            (len(name), one.id)
+            for one in self.content.services.values()
+            for name in (one.names.get(language, ""), *one.synonyms.get(language, ()))
+            if name and min(name) >= _IDEOGRAMS and name in text
+        )
+        return max(names, default=(0, None))[1]
 
     def _named_only(self, text: str, whole: Understanding, language: str) -> Understanding | None:
         """The reading of a message that names a service and asks nothing of it; None for any other."""

@@ -152,6 +152,25 @@ async def test_a_correction_keeps_what_was_asked(words: NluService, content: Cit
 
 
 @pytest.mark.parametrize(
+    ("said", "whole"),
+    [
+        ("nein, was kostet der Reisepass?", about("passport", "fee")),
+        ("nein, kein Termin frei für den Reisepass", about("passport", "overview", intent="no_slots")),
+        (
+            "nein, wo ist denn Ihr Büro?",
+            Understanding("", None, "faq_location", None, None, 0.9, fallback=False),
+        ),
+    ],
+)
+async def test_what_is_asked_after_a_no_is_answered(
+    words: NluService, content: CityContent, said: str, whole: Understanding
+) -> None:
+    ears = Ears({said: whole, said.removeprefix("nein, "): whole})
+    state = State(service="identity_card", aspect="duration")
+    assert await heard(words, content, ears, said, state) == [(whole.intent, whole.service, whole.aspect)]
+
+
+@pytest.mark.parametrize(
     ("typed", "meant"),
     [
         ("цфы лщыеуе вук зфыы", "was kostet der pass"),
