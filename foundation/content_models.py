@@ -357,6 +357,12 @@ class LegalPage(_Model):
         """The sections that hold with these channels and ways to pay."""
         return [part for part in self.sections if part.only_with is None or part.only_with in switched_on]
 
+    def is_checked(self, language: str, switched_on: Collection[str]) -> bool:
+        """Whether a person has checked every text that is shown in this language."""
+        parts = self.shown(switched_on)
+        texts = [self.title, *(words for part in parts for words in (part.heading, *part.paragraphs))]
+        return all(words.status(language) != "machine" for words in texts)
+
 
 def _span(raw: object) -> object:
     return dict(zip(("start", "end"), raw.split("-"), strict=True)) if isinstance(raw, str) else raw

@@ -43,12 +43,28 @@ async def version(session: AsyncSession) -> int:
 
 async def newest(session: AsyncSession) -> list[Edit]:
     """The newest word on every key of the session's city, in the order of the keys."""
+    rows = await newest_rows(session)
+    return [Edit(Key(row.key, row.language), row.value, row.withdrawn, row.shipped) for row in rows]
+
+
+async def newest_rows(session: AsyncSession) -> list[ContentEdit]:
+    """The same with who said it and when."""
     rows = await session.scalars(
         select(ContentEdit)
         .ext(distinct_on(ContentEdit.key, ContentEdit.language))
         .order_by(ContentEdit.key, ContentEdit.language, ContentEdit.version.desc())
     )
-    return [Edit(Key(row.key, row.language), row.value, row.withdrawn, row.shipped) for row in rows]
+    return list(rows)
+
+
+async def rows_of(session: AsyncSession, key: Key) -> list[ContentEdit]:
+    """Everything that was said on a key, the latest first."""
+    rows = await session.scalars(
+        select(ContentEdit)
+        .where(ContentEdit.key == key.name, ContentEdit.language == key.language)
+        .order_by(ContentEdit.version.desc())
+    )
+    return list(rows)
 
 
 async def one_writer(session: AsyncSession) -> None:

@@ -19,6 +19,7 @@ from bots.web.limits import Bucket
 from bots.web.thread import Threads
 from conversation.joining import Joining
 from conversation.links import Links
+from foundation.content_texts import CityTexts
 from foundation.live import Hub
 from foundation.web import DIST, Assets, Names, Pages, install
 from foyer.wiring import House
@@ -32,10 +33,16 @@ from pages.desk import fees as desk_fees
 from pages.desk import files as desk_files
 from pages.desk import routes as desk
 from pages.desk.views import Views
+from pages.studio import routes as studio
 from payments import routes as webhooks
 from web_call.echo import Echoes
 
-TEMPLATES = {"chat": chat.TEMPLATES, citizen.ROOM: citizen.TEMPLATES, "desk": desk.TEMPLATES}
+TEMPLATES = {
+    "chat": chat.TEMPLATES,
+    citizen.ROOM: citizen.TEMPLATES,
+    "desk": desk.TEMPLATES,
+    "studio": studio.TEMPLATES,
+}
 BROWSER_TEXTS: Names = {"chat": ("chat.",), "call": citizen_call.TEXTS, "desk": desk.TEXTS}
 
 
@@ -72,6 +79,7 @@ async def create_app(house: House) -> FastAPI:
     app.include_router(desk_call.router(desk_calls))
     app.include_router(desk_files.router(desk_calls))
     app.include_router(desk_fees.router(desk_fees.DeskFees(at_desk, house.fees)))
+    app.include_router(studio.router(_studio(house, pages, city_id)))
     hooks = webhooks.Webhooks(house.database, house.fees.providers, house.clock, house.fees.defer, city_id)
     app.include_router(webhooks.router(hooks))
     install(app, pages)
@@ -180,6 +188,18 @@ def _desk(house: House, hub: Hub, pages: Pages, city_id: uuid.UUID) -> desk.Desk
         people=house.people,
         escalation=house.escalation,
         views=views,
+        city_id=city_id,
+    )
+
+
+def _studio(house: House, pages: Pages, city_id: uuid.UUID) -> studio.Studio:
+    return studio.Studio(
+        database=house.database,
+        pages=pages,
+        people=house.people,
+        content=house.content,
+        texts=CityTexts(house.settings.content_dir, house.settings.city, house.clock),
+        clock=house.clock,
         city_id=city_id,
     )
 

@@ -22,6 +22,8 @@ RENEW_AFTER = timedelta(minutes=10)
 ON_DUTY = timedelta(seconds=90)
 AUDIT_KEPT = timedelta(days=400)
 SHORTEST_PASSWORD = 12
+CONTENT_ROLES = ("content", "admin")
+"""Who looks after what the city says."""
 
 FREE_TRIES = 3
 LONGEST_WAIT = timedelta(seconds=60)
@@ -274,9 +276,14 @@ class People:
         return await session.scalar(select(Staff).where(Staff.login == _tidy(login)))
 
 
+def has_role(staff: Staff, *roles: str) -> bool:
+    """Whether the person has one of the roles."""
+    return not set(roles).isdisjoint(staff.roles)
+
+
 def require_role(staff: Staff, *roles: str) -> None:
     """Errors: NotAllowed, unless the person has one of the roles."""
-    if not set(roles) & set(staff.roles):
+    if not has_role(staff, *roles):
         raise NotAllowed
 
 

@@ -24,12 +24,14 @@ from pages.desk.live import NOT_SIGNED_IN, DeskSocket
 from pages.desk.views import Json, Views
 from people.models import Staff
 from people.service import (
+    CONTENT_ROLES,
     COOKIE,
     SHORTEST_PASSWORD,
     PasswordChangeNeeded,
     People,
     SignedIn,
     SignInRefused,
+    has_role,
     require_role,
 )
 
@@ -132,8 +134,11 @@ def _pages(routes: APIRouter, desk: Desk) -> None:
             return RedirectResponse("/desk/sign-in", status_code=303)
         if staff.must_change_password:
             return RedirectResponse("/desk/password", status_code=303)
+        texts_too = has_role(staff, *CONTENT_ROLES)
+        if texts_too and not has_role(staff, "clerk"):
+            return RedirectResponse("/studio/texts", status_code=303)
         require_role(staff, "clerk")
-        return desk.pages.page(request, "desk/desk.html", staff=staff)
+        return desk.pages.page(request, "desk/desk.html", staff=staff, texts_too=texts_too)
 
     @routes.get("/sign-in", name="desk_sign_in")
     async def sign_in_page(request: Request) -> Response:

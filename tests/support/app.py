@@ -150,7 +150,12 @@ class App:
             await seed(house)
 
     async def clerk(
-        self, login: str = "weber", name: str = "Frau Weber", *, must_change: bool = False
+        self,
+        login: str = "weber",
+        name: str = "Frau Weber",
+        *,
+        roles: Sequence[str] = ("clerk",),
+        must_change: bool = False,
     ) -> tuple[str, str]:
         """Login and password of a new clerk; they have chosen it already unless they must change it."""
         from foyer.wiring import opened
@@ -160,7 +165,7 @@ class App:
             async with house.database.city(city_id) as session:
                 office = await session.get_one(Office, office_id)
                 staff, password = await house.people.create_staff(
-                    session, office, login=login, name=name, roles=["clerk"], languages=["de", "en"]
+                    session, office, login=login, name=name, roles=list(roles), languages=["de", "en"]
                 )
                 staff.must_change_password = must_change
         return login, password
