@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from foundation.errors import OperatorError
 from foundation.settings import Settings
 
 Say = Callable[[str], None]
@@ -36,9 +37,18 @@ def add(commands: Any, say: Say) -> None:
         "evaluate", lambda settings, chosen: _evaluate(settings, chosen), "Score labelled messages."
     )
     test.add_argument(
-        "files", nargs="+", type=Path, help="JSON lines with text, lang, intent, service, aspect"
+        "--messages",
+        type=Path,
+        help="a folder of <language>.jsonl or one such file, with text, intent, service, aspect, context "
+        "(default: those of the source tree, tests/nlu/messages)",
     )
-    test.add_argument("--compare", action="store_true", help="train Rasa's default pipeline, too (minutes)")
+    test.add_argument("--html", type=Path, help="write a page with drawings and every misread message")
+    test.add_argument(
+        "--baseline",
+        action=argparse.BooleanOptionalAction,
+        help="Rasa's default pipeline beside it; training that takes more than ten minutes "
+        "(default: if it was trained on these examples before)",
+    )
 
 
 def _serve(settings: Settings, say: Say) -> None:
@@ -62,7 +72,14 @@ def _parse(settings: Settings) -> None:
 def _evaluate(settings: Settings, chosen: argparse.Namespace) -> None:
     from nlu import commands
 
-    asyncio.run(commands.evaluate(settings, chosen.files, sys.stdout, _aside, compare=chosen.compare))
+    if chosen.html is not None and not chosen.html.absolute().parent.is_dir():
+        raise OperatorError(f"There is no folder {chosen.html.parent} for the page.")
+    report = asyncio.run(
+        commands.evaluate(settings, chosen.messages, sys.stdout, _aside, compare=chosen.baseline)
+    )
+    if chosen.html is not None:
+        chosen.html.write_text(report.html(), encoding="utf-8")
+        _aside(f"wrote {chosen.html}")
 
 
 def _aside(text: str) -> None:

@@ -16,17 +16,20 @@ from typing import IO, Any
 from foundation import content
 from foundation.content_models import CityContent
 from foundation.errors import OperatorError
-from foundation.settings import Settings
-from nlu.evaluation import Labelled, baseline, table
+from foundation.settings import ROOT, Settings
+from nlu.evaluation import Baseline, Labelled, Result
 from nlu.evaluation import evaluate as score
 from nlu.rasa_client import AnnouncedEndpoint, FixedEndpoint, RasaClient
 from nlu.rasa_server import Rasa, Say, Serving
+from nlu.report import Report
 from nlu.retrieval import ServiceIndex, key_of, service_texts
 from nlu.service import NluService
 from nlu.trained import INDEX_FILE, SERVER_FILE, IndexFile, TrainedParser
 from nlu.training import TrainingData
 from nlu.understanding import Alternative, Understanding
 
+MESSAGES = ROOT / "tests" / "nlu" / "messages"
+"""Labelled messages of the source tree."""
 LOOK_AGAIN = 10.0
 """Seconds after which changed content is noticed."""
 _AT_ONCE = 64
@@ -322,17 +325,46 @@ def _alternative(one: Alternative) -> dict[str, Any]:
 
 
 async def evaluate(
-    settings: Settings, files: Sequence[Path], out: IO[str], say: Say, *, compare: bool = False
-) -> None:
-    """Score the house on labelled messages; with `compare`, Rasa's default pipeline on the same data beside it."""
+    settings: Settings, messages: Path | None, out: IO[str], say: Say, *, compare: bool | None = None
+) -> Report:
+    """Score the house on labelled messages (a folder or a file) and write the figures to `out`.
+
+    Beside it stands Rasa's default pipeline on the same data: with `compare` trained if it has to be, without
+    it only if that was done before, with False never. Errors: OperatorError.
+    """
     city = content.load(settings.content_dir, settings.city)
-    messages = [message for path in files for message in Labelled.read(path)]
+    asked = Labelled.read(messages or _own_messages())
+    place = Place.of(settings)
+    taught = {one.language for one in place.rasa.collect(city, settings.content_dir).examples}
     async with understanding(settings, city, say) as service:
-        out.write(table(await score(service, messages, known_language=True)) + "\n")
-    if compare:
-        rasa = Place.of(settings).rasa
-        data = rasa.collect(city, settings.content_dir, "baseline.yml")
-        out.write("Rasa's default pipeline\n" + table(await baseline(rasa, data, messages, say)) + "\n")
+        found = await score(service, asked, spoken=city.city.default_language)
+    report = Report(found, taught, await _baseline(settings, place, city, asked, say, compare))
+    out.write(report.text() + "\n")
+    return report
+
+
+def _own_messages() -> Path:
+    if MESSAGES.is_dir():
+        return MESSAGES
+    raise OperatorError(
+        "There are no labelled messages here; they come with the source. Name some with --messages: a folder of "
+        '<language>.jsonl or one such file, lines like {"text": "…", "intent": "service_info", '
+        '"service": "passport", "aspect": "fee"}.'
+    )
+
+
+async def _baseline(
+    settings: Settings,
+    place: Place,
+    city: CityContent,
+    asked: Sequence[Labelled],
+    say: Say,
+    compare: bool | None,
+) -> Sequence[Result]:
+    rasa = Rasa(place.folder / "baseline")
+    other = Baseline(rasa, rasa.collect(city, settings.content_dir, "baseline.yml"))
+    wanted = other.is_trained if compare is None else compare
+    return await other.results(asked, say) if wanted else ()
 
 
 async def until_stopped(work: Callable[[], Any]) -> None:

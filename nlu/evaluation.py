@@ -1,8 +1,8 @@
-"""How often the house understands: messages with their known meaning against what it makes of them."""
+"""Messages with their known meaning, beside what is understood of them. The measures are in nlu/measures.py."""
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -14,12 +14,15 @@ from nlu.service import NluService
 from nlu.training import TrainingData
 from nlu.understanding import Understanding
 
+COSTLY = frozenset({"fee", "deadline", "eligibility"})
+"""Aspects on which a wrong answer costs people money or a right."""
+OUT = "out_of_scope"
 _AT_ONCE = 32
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """A message and what was meant. `service` and `aspect` None: not asked."""
+    """A message and what was meant. `service` and `aspect` None: not asked. `told`: the language is known beforehand."""
 
     text: str
     language: str
@@ -27,22 +30,40 @@ class Labelled:
     service: str | None = None
     aspect: str | None = None
     context: str | None = None
+    told: bool = True
 
     @classmethod
-    def read(cls, path: Path) -> list[Self]:
-        """Lines `{"text", "lang", "intent", "service"?, "aspect"?, "context"?: {"service"}}`. Errors: OperatorError."""
-        found = []
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            try:
-                raw = json.loads(line)
-                context = (raw.get("context") or {}).get("service")
-                labels = (raw["intent"], raw.get("service"), raw.get("aspect"))
-                found.append(cls(raw["text"], raw["lang"], *labels, context))
-            except (ValueError, KeyError, AttributeError) as error:
-                raise OperatorError(
-                    f"{path}:{number}: not a labelled message ({error}); correct it."
-                ) from error
+    def read(cls, place: Path) -> list[Self]:
+        """A file, or all *.jsonl of a folder: lines `{"text", "intent", "lang"?, "service"?, "aspect"?, "context"?}`.
+
+        `context` is `{"service": …}`. A message without `lang` is of the language that the file is named after, and
+        is understood without being told so. Errors: OperatorError.
+        """
+        files = sorted(place.glob("*.jsonl")) if place.is_dir() else [place]
+        try:
+            found = [one for path in files for one in cls._read_file(path)]
+        except OSError as error:
+            raise OperatorError(f"{place} cannot be read: {error.strerror}.") from error
+        if not found:
+            raise OperatorError(f"{place} holds no labelled messages (*.jsonl).")
         return found
+
+    @classmethod
+    def _read_file(cls, path: Path) -> list[Self]:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [
+            cls._of(line, path, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()
+        ]
+
+    @classmethod
+    def _of(cls, line: str, path: Path, where: str) -> Self:
+        try:
+            raw = json.loads(line)
+            language, context = raw.get("lang"), (raw.get("context") or {}).get("service")
+            labels = (raw["intent"], raw.get("service"), raw.get("aspect"), context)
+            return cls(raw["text"], language or path.stem, *labels, told=language is not None)
+        except (ValueError, KeyError, AttributeError) as error:
+            raise OperatorError(f"{where}: not a labelled message ({error}); correct it.") from error
 
 
 @dataclass(frozen=True)
@@ -64,67 +85,65 @@ class Result:
     def aspect(self) -> bool:
         return self.found.aspect == self.meant.aspect
 
+    @property
+    def all_right(self) -> bool:
+        """Of a question about a service all three count, of everything else the intent."""
+        return self.intent and (self.meant.intent != "service_info" or (self.service and self.aspect))
 
-@dataclass(frozen=True)
-class Scores:
-    """Shares (0 … 1) over some results; None where nothing was asked."""
+    @property
+    def confidently_wrong(self) -> bool:
+        """Not asked back, and the intent is wrong or, in a question about a service, the service."""
+        service = self.meant.intent != "service_info" or self.service
+        return not self.found.fallback and not (self.intent and service)
 
-    messages: int
-    intent: float | None
-    service: float | None
-    aspect: float | None
-    out_of_scope: float | None
-    false_fallback: float | None
-    confidently_wrong: float | None
-
-    @classmethod
-    def of(cls, results: Sequence[Result]) -> Self:
-        known = [one for one in results if one.meant.intent != "out_of_scope"]
-        strange = [one for one in results if one.meant.intent == "out_of_scope"]
-        return cls(
-            len(results),
-            _share(results, lambda one: one.intent),
-            _share([one for one in results if one.meant.service], lambda one: one.service),
-            _share([one for one in results if one.meant.aspect], lambda one: one.aspect),
-            _share(strange, lambda one: one.found.fallback or one.intent),
-            _share(known, lambda one: one.found.fallback),
-            _share(results, lambda one: not one.intent and not one.found.fallback),
-        )
+    @property
+    def confidently_wrong_at_all(self) -> bool:
+        """The stricter one: a wrong aspect counts, too."""
+        return not self.found.fallback and not self.all_right
 
 
-def _share(results: Sequence[Result], holds: Callable[[Result], bool]) -> float | None:
-    return sum(map(holds, results)) / len(results) if results else None
-
-
-async def evaluate(
-    service: NluService, messages: Iterable[Labelled], *, known_language: bool
-) -> list[Result]:
-    """Understand each message. With `known_language` the conversation is in the message's language already."""
+async def evaluate(service: NluService, messages: Iterable[Labelled], *, spoken: str = "de") -> list[Result]:
+    """Understand each message, in a conversation that is in its language if that was told, else in `spoken`."""
     few = asyncio.Semaphore(_AT_ONCE)
 
     async def one(message: Labelled) -> Result:
         context = {"service": message.context} if message.context else {}
         async with few:
-            language = message.language if known_language else "de"
+            language = message.language if message.told else spoken
             return Result(message, await service.understand(message.text, language, context))
 
     return list(await asyncio.gather(*(one(message) for message in messages)))
 
 
-async def baseline(rasa: Rasa, data: TrainingData, messages: Sequence[Labelled], say: Say) -> list[Result]:
-    """The same messages by another pipeline (Rasa's default one) trained on the same data: intents only."""
-    model = await rasa.train(data, say)
-    async with rasa.serving(model) as serving:
-        client = RasaClient(FixedEndpoint(serving.endpoint), 60)
-        found: list[Result] = []
-        for start in range(0, len(messages), _AT_ONCE):
-            part = messages[start : start + _AT_ONCE]
-            answers = await client.raw([(one.text, one.language) for one in part])
-            if answers is None:
-                raise OperatorError("the model to compare with does not answer")
-            pairs = zip(part, answers, strict=True)
-            found += [Result(_only_asking_intent(one), _only_intent(answer)) for one, answer in pairs]
-    return found
+@dataclass(frozen=True)
+class Baseline:
+    """The same messages by another pipeline (Rasa's default one) trained on the same data: intents only.
+
+    Training takes more than ten minutes: the model is kept by the state of its data, in the folder of `rasa`, which
+    nothing is served from.
+    """
+
+    rasa: Rasa
+    data: TrainingData
+
+    @property
+    def is_trained(self) -> bool:
+        return self.rasa.models.path(self.data.digest).is_file()
+
+    async def results(self, messages: Sequence[Labelled], say: Say) -> list[Result]:
+        """Errors: OperatorError."""
+        model = await self.rasa.train(self.data, say)
+        async with self.rasa.serving(model) as serving:
+            client = RasaClient(FixedEndpoint(serving.endpoint), 60)
+            found: list[Result] = []
+            for start in range(0, len(messages), _AT_ONCE):
+                part = messages[start : start + _AT_ONCE]
+                answers = await client.raw([(one.text, one.language if one.told else None) for one in part])
+                if answers is None:
+                    raise OperatorError("the model to compare with does not answer")
+                pairs = zip(part, answers, strict=True)
+                found += [Result(_only_asking_intent(one), _only_intent(answer)) for one, answer in pairs]
+        return found
 
 
 def _only_asking_intent(message: Labelled) -> Labelled:
@@ -139,24 +158,3 @@ def _only_intent(answer: dict[str, Any]) -> Understanding:
         confidence=first.get("confidence", 0.0),
         fallback=False,
     )
-
-
-def table(results: Sequence[Result]) -> str:
-    """Scores by language and over all, in columns."""
-    languages = dict.fromkeys(one.meant.language for one in results)
-    rows = [(code, Scores.of([one for one in results if one.meant.language == code])) for code in languages]
-    head = "language  messages  intent  service  aspect  out-of-scope  false-fallback  confidently-wrong"
-    return "\n".join([head, *(_row(*row) for row in (*rows, ("all", Scores.of(results))))])
-
-
-def _row(name: str, scores: Scores) -> str:
-    shares = (
-        (scores.intent, 6),
-        (scores.service, 7),
-        (scores.aspect, 6),
-        (scores.out_of_scope, 12),
-        (scores.false_fallback, 14),
-        (scores.confidently_wrong, 17),
-    )
-    columns = "  ".join(("-" if share is None else f"{share:.1%}").rjust(width) for share, width in shares)
-    return f"{name:<8}  {scores.messages:>8}  {columns}"

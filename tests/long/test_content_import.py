@@ -151,4 +151,4 @@ async def understood(folder: Path, content: CityContent, asked: list[Labelled]) 
     """By the model that learned the city's own services alone."""
     settings = Settings(_env_file=None, data_dir=CACHE, content_dir=folder, nlu="rasa")
     async with commands.understanding(settings, content, lambda text: None) as service:
-        return await evaluate(service, asked, known_language=True)
+        return await evaluate(service, asked)

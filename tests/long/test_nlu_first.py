@@ -12,8 +12,10 @@ import pytest
 from foundation import content
 from foundation.settings import ROOT, Settings
 from nlu import commands
-from nlu.evaluation import Labelled, Scores, baseline, evaluate, table
+from nlu.evaluation import Baseline, Labelled, evaluate
+from nlu.measures import Scores, by_language
 from nlu.rasa_server import Rasa
+from nlu.report import table
 from tests.promises.plugin import Promise
 
 pytestmark = [pytest.mark.long, pytest.mark.promise("nlu.first")]
@@ -46,10 +48,10 @@ async def test_intents_and_services_of_fresh_messages(
     for language in LANGUAGES:
         assert sum(message.language == language for message in asked) >= FEWEST
     async with commands.understanding(settings(), city, aside) as service:
-        found = await evaluate(service, asked, known_language=True)
+        found = await evaluate(service, asked)
     ours = Scores.of(found)
     with capsys.disabled():
-        sys.stdout.write(f"\nFoyer\n{table(found)}\n")
+        sys.stdout.write(f"\nFoyer\n{table(by_language(found), ours)}\n")
     assert ours.intent is not None
     assert ours.service is not None
     assert ours.intent >= INTENTS
@@ -64,10 +66,10 @@ async def test_rasas_default_pipeline_stands_beside(
     city = content.load(ROOT / "content", "heidelberg")
     rasa = Rasa(CACHE / "nlu-baseline")
     data = rasa.collect(city, ROOT / "content", "baseline.yml")
-    found = await baseline(rasa, data, messages(), aside)
+    found = await Baseline(rasa, data).results(messages(), aside)
     theirs = Scores.of(found)
     with capsys.disabled():
-        sys.stdout.write(f"\nRasa's default pipeline\n{table(found)}\n")
+        sys.stdout.write(f"\nRasa's default pipeline\n{table(by_language(found), theirs)}\n")
     assert theirs.intent is not None
     promise.figure(round(100 * theirs.intent, 1), "% of intents by Rasa's default pipeline")
 
