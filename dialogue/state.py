@@ -23,7 +23,8 @@ class State:
     `offered` are the choices as they were shown, in their order; `unlisted` may be typed, too.
     `arrival` is what the person said for their plan (group, arrives, moves_in; days as ISO 8601), `windows` the
     first and last day, by service, in which a slot of that plan may lie. `aspect` is what was last told of `service`,
-    `gate` the service whose questions are being answered.
+    `gate` the service whose questions are being answered. `tongue_asked`: the person was asked for a language or named
+    one; `held` is the message that waits for that language.
     """
 
     greeted: bool = False
@@ -38,6 +39,8 @@ class State:
     mail_asked: bool = False
     slot_page: int = 0
     misses: int = 0
+    tongue_asked: bool = False
+    held: str | None = None
     file_explained: bool = False
     arrival: dict[str, str] = field(default_factory=dict)
     windows: dict[str, list[str]] = field(default_factory=dict)

@@ -74,9 +74,16 @@ class Turns:
         reached("turn.committed")
 
     async def _read(self, letter: Letter) -> Reading:
-        if letter.choice is not None or chosen(letter.text, letter.state):
-            return Reading((Understanding(letter.text),))  # what was chosen says it all
-        return await Reader(self.nlu, self.house.content).read(letter.text, letter.language, letter.state)
+        reader = Reader(self.nlu, self.house.content)
+        choice = letter.choice or chosen(letter.text, letter.state)
+        if choice is None:
+            return await reader.read(letter.text, letter.language, letter.state)
+        said = (Understanding(letter.text),)  # what was chosen says it all
+        kind, _, language = choice.partition(":")
+        if kind != "language" or not language or not letter.state.held:
+            return Reading(said)
+        held = await reader.read(letter.state.held, language, letter.state)
+        return Reading((*said, *held.meant))
 
     async def _open(self, session: AsyncSession, claim: Claim) -> Letter:
         row = await session.get_one(Inbox, claim.row_id)
@@ -119,6 +126,9 @@ class Turns:
             return await talk.menu(context, heard)
         if heard.choice is None and await handoff.noted_while_waiting(context, heard):
             return None
+        context.state.held = None
+        if heard.choice is None and talk.needs_language(context, reading.meant):
+            return await talk.ask_language(context, heard)
         await self._run_skills(context, [heard, *more])
 
     async def _run_skills(self, context: Context, questions: list[Heard]) -> None:
@@ -158,8 +168,10 @@ class Turns:
         free = context.state.expects in (None, "question")  # a city or a mail address shows no language
         if letter.choice is None and reading.language and typed is None and free and _tells(letter, reading):
             talk.follow_language(context, reading.language)
-        choice = letter.choice or typed
-        return [Heard(letter.text, choice, meant, reading.retyped) for meant in reading.meant]
+        if choice := letter.choice or typed:
+            first, *held = reading.meant
+            return [Heard(letter.text, choice, first), *(Heard(one.text, None, one) for one in held)]
+        return [Heard(letter.text, None, meant, reading.retyped) for meant in reading.meant]
 
     async def _recall(self, session: AsyncSession, conversation: Conversation) -> State:
         if conversation.state is None:

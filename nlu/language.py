@@ -48,6 +48,8 @@ _FILLER_POINTS, _TALK_POINTS, _WORD_POINTS, _LETTER_POINTS = 2, 3, 1, 2
 _ENOUGH, _CLEARLY = 3, 2
 _SENTENCE, _IDEOGRAMS, _SURE, _NATS_A_POINT, _OUTWEIGHS = 3, 4, 0.75, 2.5, 3
 """From so many words (in Chinese: signs) on a text is a sentence; shorter ones are as often a name."""
+_TERM = 14
+"""Words of so many letters are as a rule German terms in whatever language."""
 
 
 _LETTER = "[0-9A-Za-z\u00c0-\u024f]"
@@ -94,7 +96,7 @@ class Languages:
 
     def _guess(self, text: str, points: Mapping[str, int]) -> str | None:
         """The likeliest language by the letters of `text` and by its known words, None if that is not sure."""
-        scores = dict(_identifier(self._all).rank(text))
+        scores = dict(_identifier(self._all).rank(_telling(text, next(iter(points)) in _NOT_LATIN)))
         marks = np.array([scores[code] + _NATS_A_POINT * known for code, known in points.items()])
         shares = np.exp(marks - marks.max())
         best = int(marks.argmax())
@@ -156,6 +158,17 @@ def _shared(leading: Sequence[str], spoken: str) -> str | None:
     if len(leading) == 1:
         return leading[0]
     return "en" if "en" in leading and spoken not in leading else None
+
+
+def _telling(text: str, other_script: bool) -> str:
+    """The words that tell the language: terms are often the longest of them, and in Latin letters among others."""
+    written = text.split()
+    kept = [
+        word
+        for word in written
+        if len(word) < _TERM and not (other_script and any(_script(letter) == "LATIN" for letter in word))
+    ]
+    return " ".join(kept if len(kept) >= _SENTENCE else written)
 
 
 def _is_sentence(text: str) -> bool:

@@ -1,6 +1,6 @@
 """The talk around the errands: first notice, menu, language, politeness, emergencies, deletion."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from babel import Locale
@@ -11,7 +11,7 @@ from dialogue.choices import fold
 from dialogue.context import MENU, PERSON, Context, Heard
 from dialogue.skills import faq, handoff
 from foundation.i18n import Filled, Text, Verbatim
-from nlu.understanding import Alternative
+from nlu.understanding import Alternative, Understanding
 
 WRITE = Option("write", Text("handoff.write"))
 MOST_GUESSES = 3
@@ -87,12 +87,28 @@ async def language(context: Context, heard: Heard) -> None:
     """Offer the languages, or switch to the chosen one."""
     wanted = heard.argument("language") or _named_language(context, heard)
     if wanted in context.content.city.languages:
-        context.address.language = wanted
+        context.address.language, context.state.tongue_asked = wanted, True
         context.say(Text("talk.language_now", name=own_name(wanted)), options=await main_options(context))
         return
-    options = (
-        Option(f"language:{code}", Verbatim(own_name(code))) for code in context.content.city.languages
-    )
+    _offer_languages(context)
+
+
+def needs_language(context: Context, meant: Sequence[Understanding]) -> bool:
+    """Whether Latin letters hide the language of a message, and nobody has asked for it yet; an emergency never waits."""
+    urgent = any(one.intent == "emergency" for one in meant)
+    free = context.state.expects is None and not context.state.tongue_asked
+    return free and not urgent and any(one.romanised for one in meant)
+
+
+async def ask_language(context: Context, heard: Heard) -> None:
+    """Ask before answering in a language that the person may not read; the message is answered after that."""
+    context.state.tongue_asked, context.state.held = True, heard.text
+    _offer_languages(context, heard.meant.romanised)
+
+
+def _offer_languages(context: Context, likely: str | None = None) -> None:
+    languages = sorted(context.content.city.languages, key=lambda code: code != likely)
+    options = (Option(f"language:{code}", Verbatim(own_name(code))) for code in languages)
     context.say(Text("talk.which_language"), options=tuple(options))
 
 
