@@ -89,7 +89,8 @@ class Rasa:
 
     async def _run_training(self, files: tuple[Path, Path, Path], say: Say) -> None:
         """`files`: config, examples, and the model to be made. Errors: OperatorError."""
-        async with self._process("train.py", *map(_absolute, files), calm=True) as process:
+        cores = os.cpu_count() or 1
+        async with self._process("train.py", *map(_absolute, files), encoders=cores, calm=True) as process:
             async for told in _lines(process):
                 if "step" in told:
                     say(f"training: {told['step']} …")

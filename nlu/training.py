@@ -7,7 +7,7 @@ Names, synonyms and triggers are taken from content when a model is trained, so 
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -49,9 +49,7 @@ class TrainingData:
         `config` is the pipeline as Rasa's YAML; `code` names the state of its own components.
         """
         written = tuple(_written(content_dir / "cities" / content.city.slug / "nlu" / "training"))
-        known = {(example.language, _key(example.text)) for example in written}
-        given = (one for one in generated(content) if (one.language, _key(one.text)) not in known)
-        examples = (*written, *dict.fromkeys(given))
+        examples = (*written, *dict.fromkeys(_standing_in(generated(content), written)))
         corpus = {code: tuple(dict.fromkeys(_sentences(content, code))) for code in content.city.languages}
         raw = json.dumps(
             [[vars(one) for one in examples], corpus, config, code], sort_keys=True, ensure_ascii=False
@@ -72,11 +70,12 @@ class TrainingData:
         corpus.write_text(json.dumps(self.corpus, ensure_ascii=False), encoding="utf-8")
         config = folder / "config.yml"
         config.write_text(self._config(corpus), encoding="utf-8")
-        (folder / "data" / "nlu.yml").write_text(self._rasa_yaml(), encoding="utf-8")
+        (folder / "data" / "examples.json").write_text(self._as_json(), encoding="utf-8")
         return config, folder / "data"
 
     def _config(self, corpus: Path) -> str:
         value: dict[str, Any] = yaml.safe_load(self.config)
+        value["importers"] = [{"name": "components.importer.ExampleImporter"}]
         for part in value["pipeline"]:
             if "languages" in part:
                 part["languages"] = list(self.languages)
@@ -84,17 +83,14 @@ class TrainingData:
                 part["corpus"] = str(corpus.resolve())
         return yaml.safe_dump(value, sort_keys=False)
 
-    def _rasa_yaml(self) -> str:
-        by_intent: dict[str, list[dict[str, Any]]] = {}
+    def _as_json(self) -> str:
+        """What `components.importer` reads."""
+        value = []
         for one in self.examples:
             labels = {"language": one.language, "service": one.service, "aspect": one.aspect}
-            metadata = {name: value for name, value in labels.items() if value}
-            by_intent.setdefault(one.intent, []).append({"text": one.text, "metadata": metadata})
-        value = {
-            "version": "3.1",
-            "nlu": [{"intent": intent, "examples": examples} for intent, examples in by_intent.items()],
-        }
-        return yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=10_000)
+            metadata = {name: label for name, label in labels.items() if label}
+            value.append({"text": one.text, "intent": one.intent, "metadata": metadata})
+        return json.dumps(value, ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -140,6 +136,19 @@ def _block(block: Mapping[str, Any], language: str) -> Iterator[Example]:
         yield Example(text, language, block["intent"], said.get("service"), said.get("aspect"))
 
 
+def _standing_in(given: Iterable[Example], written: Sequence[Example]) -> Iterator[Example]:
+    """Those of the `given` examples on which nobody has written any in their language.
+
+    Names alone teach a model little where whole sentences are there: beside them they made it worse.
+    """
+    told = {(one.language, one.intent, one.service, one.aspect) for one in written}
+    about = {(one.language, one.service) for one in written}
+    for one in given:
+        named = (one.language, one.service) in about if one.service else False
+        if not named and (one.language, one.intent, one.service, one.aspect) not in told:
+            yield one
+
+
 def generated(content: CityContent) -> Iterator[Example]:
     """Examples that content itself gives, in each language of the city."""
     for code in content.city.languages:
@@ -178,7 +187,3 @@ def _sentences(content: CityContent, code: str) -> Iterator[str]:
 
 def _lines(text: str) -> Iterator[str]:
     return (line.strip() for line in text.splitlines() if len(line.split()) > 2)
-
-
-def _key(text: str) -> str:
-    return " ".join(text.casefold().split())
