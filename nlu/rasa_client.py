@@ -93,12 +93,11 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What Rasa says of one message. Rankings are best first; `similarity` is the cosine of the nearest example."""
+    """What Rasa says of one message. Rankings are best first, of all services and of the likeliest intents and aspects."""
 
     intents: tuple[Ranked, ...]
     aspects: tuple[Ranked, ...]
     services: tuple[Ranked, ...]
-    similarity: float
     language: str | None
     vector: Vector
 
@@ -109,7 +108,6 @@ class Answer:
             _ranking(raw["intent_ranking"]),
             _ranking(raw.get("aspect_ranking", ())),
             _ranking(raw.get("service_ranking", ())),
-            float(raw["nearest"]["similarity"]),
             raw.get("language"),
             vector(raw["vector"]),
         )

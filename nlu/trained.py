@@ -21,22 +21,15 @@ ABOUT_SERVICES = frozenset({"service_info", "book_appointment", "start_form"})
 NONE = "none"
 """What the model says where a message names no service."""
 
-UNSURE, SURE = 0.3, 0.55
-"""Below the first we ask back; from the second on no name in a message can change the model's mind on the service."""
-STRANGE = 0.3
-"""A message whose nearest example or service is farther away than this cosine is like none that we know."""
+UNSURE = 0.25
+"""Below it we ask back: the model's share of the intent, and of the service where one is spoken of."""
+DOUBT = 0.3
+"""From this share of "out of scope" on we ask back, whatever else is likelier."""
 EXACT = 0.9
-NAMED, NEAR = 0.9, 0.4
-"""An errand is named where the model is so sure of the service and the service's own texts lie so near (cosine)."""
-TOPIC_SURE = 0.7
-"""From here on a topic is meant although an errand is named ("does my power of attorney do for the passport?")."""
-ALMOST = 0.05
-"""A service whose name stands in the message may lie so much farther away (cosine) than the one the model chose."""
-_TIMELY = frozenset({"arrival_plan"})
-"""Known by words of time, which every errand has: always gives way to an errand that is named."""
-_FOLLOW_UP, _SIGNS_A_WORD, _IDEOGRAMS = 6, 2, "\u2e80"
-"""So many words, no service among them: "and what does it cost?" speaks of the service spoken of. Chinese, which has
-no spaces, takes about two signs for a word."""
+NEARNESS = 2.0
+"""How much the nearest texts of a service count beside the model's share of it."""
+IMPORTED = 0.3
+"""So near (cosine) the nearest service must lie if the model never learned it."""
 _LITERAL = frozenset({"emergency", "choose_language"})
 """Whenever the word lists find these literally they count: the one must not wait, the other names the language."""
 _MANY_WORDS = 4
@@ -98,74 +91,57 @@ def combined(
 ) -> Understanding:
     """One reading from the model's `answer` and the word lists' `literal` one."""
     near = index.near(answer.vector) if index else ()
-    answer = _errand_before_topic(answer, near)
     first, exact = answer.intents[0], not literal.fallback and literal.confidence >= EXACT
     if exact and (literal.intent in _LITERAL or first.confidence < UNSURE):
         return replace(literal, language=answer.language)
     agreed = exact and literal.intent == first.name
     confidence = (1 + first.confidence) / 2 if agreed else first.confidence
-    about = first.name in ABOUT_SERVICES
-    service = _service(answer, literal, context, near) if about else None
-    nearest = near[0].confidence if about and near else answer.similarity
+    service = _service(answer, literal, context, near) if first.name in ABOUT_SERVICES else Ranked(NONE, 1.0)
+    named = None if service.name == NONE else service.name
     return Understanding(
         text,
         language=answer.language,
         intent=first.name,
-        service=service,
+        service=named,
         aspect=_aspect(answer, literal) if first.name == "service_info" else None,
         confidence=round(confidence, 4),
-        alternatives=_alternatives(answer, service, context, near),
-        fallback=_ask_back(first.name, confidence, max(answer.similarity, nearest), exact),
+        alternatives=_alternatives(answer, named, context, near),
+        fallback=_ask_back(answer, min(confidence, service.confidence), sure=agreed),
         choice=literal.choice if literal.intent == first.name else None,
     )
 
 
-def _errand_before_topic(answer: Answer, near: Sequence[Ranked]) -> Answer:
-    """The answer, read as a question about a service where it was taken for a topic and yet names an errand."""
-    first = answer.intents[0]
-    gives_way = first.name in _TIMELY or (first.name.startswith("faq_") and first.confidence < TOPIC_SURE)
-    if not (gives_way and answer.services and near):
-        return answer
-    service, nearest = answer.services[0], near[0]
-    if service.name != nearest.name or service.confidence < NAMED or nearest.confidence < NEAR:
-        return answer
-    others = tuple(one for one in answer.intents[1:] if one.name != "service_info")
-    return replace(answer, intents=(Ranked("service_info", first.confidence), *others))
-
-
-def _ask_back(intent: str, confidence: float, similarity: float, exact: bool) -> bool:
-    if intent == "out_of_scope" or confidence < UNSURE:
+def _ask_back(answer: Answer, confidence: float, *, sure: bool) -> bool:
+    strange = next((one.confidence for one in answer.intents if one.name == "out_of_scope"), 0.0)
+    if answer.intents[0].name == "out_of_scope":
         return True
-    return similarity < STRANGE and not exact
+    return not sure and (strange > DOUBT or confidence < UNSURE)
 
 
 def _service(
     answer: Answer, literal: Understanding, context: Mapping[str, str], near: Sequence[Ranked]
-) -> str | None:
-    """The model's word on services it learned; the nearest texts' word on those it did not."""
-    trained = {one.name for one in answer.services}
-    first = answer.services[0] if answer.services else Ranked(NONE, 0.0)
-    spoken_of = context.get("service")
-    named = literal.service if literal.intent in ABOUT_SERVICES and literal.confidence >= EXACT else None
-    if spoken_of and named in (None, spoken_of) and _words(literal.text) <= _FOLLOW_UP:
-        return spoken_of
-    if named and named != spoken_of:
-        cosines = {one.name: one.confidence for one in near}
-        almost = first.name != named and cosines.get(named, 0.0) >= cosines.get(first.name, 0.0) - ALMOST
-        if first.confidence < SURE or almost:
-            return named
-    imported = next((one for one in near if one.name not in trained), None)
-    if imported is not None and imported.name == near[0].name and imported.confidence > UNSURE:
-        return imported.name
-    known = {one.name for one in near}
-    if first.name == NONE or (known and first.name not in known):
-        return spoken_of or (None if first.name == NONE or not near else near[0].name)
-    return first.name
+) -> Ranked:
+    """The service that the model and the nearest texts agree on best, and how sure the model is of it.
+
+    The one spoken of where the message names none; the nearest texts' word on services that the model did not learn.
+    """
+    learned = {one.name: one.confidence for one in answer.services}
+    likeliest = answer.services[0].name if answer.services else NONE
+    if near and near[0].name not in learned and near[0].confidence > IMPORTED:
+        return Ranked(near[0].name, 1.0)
+    if likeliest == NONE:
+        return Ranked(_named(literal) or context.get("service") or NONE, 1.0)
+    cosines = {one.name: one.confidence for one in near}
+    together = {
+        name: share + NEARNESS * cosines.get(name, 0.0) for name, share in learned.items() if name != NONE
+    }
+    best = max(together, key=lambda name: together[name])
+    return Ranked(best, learned[best])
 
 
-def _words(text: str) -> int:
-    signs = sum(letter >= _IDEOGRAMS for letter in text)
-    return len(text.split()) + signs // _SIGNS_A_WORD
+def _named(literal: Understanding) -> str | None:
+    """The service whose name stands in the message."""
+    return literal.service if literal.intent in ABOUT_SERVICES and literal.confidence >= EXACT else None
 
 
 def _aspect(answer: Answer, literal: Understanding) -> str:
@@ -189,7 +165,8 @@ def _alternatives(
         found += [Alternative(first.name, one.name, aspect, round(one.confidence, 4)) for one in others]
     for one in answer.intents[1:]:
         about = one.name in ABOUT_SERVICES
-        named = (service or _service(answer, _NOTHING, context, near)) if about else None
+        other = service or _service(answer, _NOTHING, context, near).name
+        named = other if about and other != NONE else None
         aspect = answer.aspects[0].name if answer.aspects and one.name == "service_info" else None
         found.append(Alternative(one.name, named, aspect, round(one.confidence, 4)))
     return tuple(sorted(found, key=lambda one: -one.confidence)[:_ALTERNATIVES])

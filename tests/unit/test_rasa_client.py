@@ -28,7 +28,7 @@ async def fine(request: web.Request) -> web.Response:
 
 def answer(text: str) -> dict[str, object]:
     ranking = [{"name": text, "confidence": 0.9}, {"name": "greet", "confidence": 0.1}]
-    return {"intent_ranking": ranking, "nearest": {"similarity": 0.8}, "vector": VECTOR, "language": "de"}
+    return {"intent_ranking": ranking, "vector": VECTOR, "language": "de"}
 
 
 async def test_many_messages_at_once_keep_their_answers() -> None:

@@ -1,67 +1,87 @@
 """How the model's answer, the nearest services and the word lists become one reading."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
 from nlu.rasa_client import Answer, Ranked
 from nlu.retrieval import ServiceIndex
-from nlu.trained import combined
+from nlu.trained import NONE, combined
 from nlu.understanding import Understanding
 
-CONDUCT, CARD = "certificate_of_conduct", "identity_card"
+CONDUCT, CARD, IMPORTED = "certificate_of_conduct", "identity_card", "dog_tax"
+TOPIC = "service_info"
 
 
-def answer(*intents: tuple[str, float], service: tuple[str, float]) -> Answer:
-    """The model's answer; its vector lies on the axis of CONDUCT, a little towards that of CARD."""
-    vector = np.array([0.8, 0.6], dtype=np.float32)
-    return Answer(
-        tuple(Ranked(*one) for one in intents), (Ranked("fee", 0.9),), (Ranked(*service),), 0.8, "en", vector
-    )
+def answer(*intents: tuple[str, float], services: Mapping[str, float]) -> Answer:
+    """The model's answer; its vector lies on the axis of CONDUCT, a little towards those of the others."""
+    ranked = sorted((Ranked(*one) for one in services.items()), key=lambda one: -one.confidence)
+    vector = np.array([0.8, 0.5, 0.33], dtype=np.float32)
+    return Answer(tuple(Ranked(*one) for one in intents), (Ranked("fee", 0.9),), tuple(ranked), "en", vector)
 
 
-@pytest.fixture
-def index() -> ServiceIndex:
-    return ServiceIndex((CONDUCT, CARD), np.eye(2, dtype=np.float32))
+def index(*services: str) -> ServiceIndex:
+    return ServiceIndex(services, np.eye(3, dtype=np.float32)[: len(services)])
 
 
-@pytest.mark.parametrize(
-    ("text", "spoken_of"),
-    [
-        ("and what does it cost?", CARD),
-        ("那要多少钱", CARD),
-        ("so what would I pay for this if I were a student", CONDUCT),
-    ],
-)
-def test_a_short_message_without_a_name_speaks_of_the_service_spoken_of(
-    index: ServiceIndex, text: str, spoken_of: str
-) -> None:
-    said = answer(("service_info", 0.9), service=(CONDUCT, 0.97))
-    found = combined(text, said, Understanding(text), {"service": CARD}, index)
-    assert found.service == spoken_of
-
-
-def test_a_service_that_is_named_is_meant_although_another_was_spoken_of(index: ServiceIndex) -> None:
-    said = answer(("service_info", 0.9), service=(CONDUCT, 0.97))
-    named = Understanding(
-        "certificate of conduct?", intent="service_info", service=CONDUCT, confidence=0.97, fallback=False
-    )
-    assert combined(named.text, said, named, {"service": CARD}, index).service == CONDUCT
+def named(service: str) -> Understanding:
+    return Understanding("…", intent=TOPIC, service=service, confidence=0.97, fallback=False)
 
 
 @pytest.mark.parametrize(
-    ("intent", "confidence", "sure", "expected"),
+    ("shares", "spoken_of", "expected"),
     [
-        ("faq_id_needed", 0.6, 0.95, "service_info"),
-        ("faq_id_needed", 0.8, 0.95, "faq_id_needed"),
-        ("faq_id_needed", 0.6, 0.5, "faq_id_needed"),
-        ("arrival_plan", 0.97, 0.95, "service_info"),
-        ("cancel_appointment", 0.5, 0.95, "cancel_appointment"),
+        ({NONE: 0.9, CONDUCT: 0.1}, CARD, CARD),
+        ({NONE: 0.9, CONDUCT: 0.1}, None, None),
+        ({CONDUCT: 0.8, NONE: 0.2}, CARD, CONDUCT),
     ],
 )
-def test_a_topic_gives_way_to_an_errand_that_is_named(
-    index: ServiceIndex, intent: str, confidence: float, sure: float, expected: str
+def test_a_message_that_names_no_service_speaks_of_the_one_spoken_of(
+    shares: Mapping[str, float], spoken_of: str | None, expected: str | None
 ) -> None:
-    said = answer((intent, confidence), ("service_info", 0.1), service=(CONDUCT, sure))
-    found = combined("a message of many words about it", said, Understanding("…"), {}, index)
-    assert found.intent == expected
-    assert found.service == (CONDUCT if expected == "service_info" else None)
+    context = {"service": spoken_of} if spoken_of else {}
+    said = answer((TOPIC, 0.9), services=shares)
+    assert combined("…", said, Understanding("…"), context, index(CONDUCT, CARD)).service == expected
+
+
+def test_a_name_in_the_message_counts_where_the_model_saw_none() -> None:
+    said = answer((TOPIC, 0.9), services={NONE: 0.9, CONDUCT: 0.1, CARD: 0.0})
+    assert combined("…", said, named(CARD), {"service": CONDUCT}, index(CONDUCT, CARD)).service == CARD
+
+
+def test_the_nearest_texts_decide_where_the_model_is_torn() -> None:
+    torn = answer((TOPIC, 0.9), services={CARD: 0.5, CONDUCT: 0.45})
+    clear = answer((TOPIC, 0.9), services={CARD: 0.97, CONDUCT: 0.02})
+    texts = index(CONDUCT, CARD)
+    assert combined("…", torn, Understanding("…"), {}, texts).service == CONDUCT
+    assert combined("…", clear, Understanding("…"), {}, texts).service == CARD
+
+
+def test_a_service_that_no_model_learned_is_found_by_its_texts() -> None:
+    said = answer((TOPIC, 0.9), services={CARD: 0.97})
+    assert combined("…", said, Understanding("…"), {}, index(IMPORTED, CARD)).service == IMPORTED
+
+
+@pytest.mark.parametrize(
+    ("intents", "services", "asked_back"),
+    [
+        ([(TOPIC, 0.9)], {CONDUCT: 0.9}, False),
+        ([(TOPIC, 0.2)], {CONDUCT: 0.9}, True),
+        ([(TOPIC, 0.9)], {CONDUCT: 0.2, CARD: 0.1}, True),
+        ([(TOPIC, 0.6), ("out_of_scope", 0.35)], {CONDUCT: 0.9}, True),
+        ([("out_of_scope", 0.9)], {CONDUCT: 0.9}, True),
+        ([("greet", 0.9)], {CONDUCT: 0.1}, False),
+    ],
+)
+def test_doubt_asks_back(
+    intents: list[tuple[str, float]], services: Mapping[str, float], asked_back: bool
+) -> None:
+    said = answer(*intents, services=services)
+    found = combined("…", said, Understanding("…"), {}, index(CONDUCT, CARD))
+    assert found.fallback is asked_back
+
+
+def test_what_the_word_lists_find_too_is_not_doubted() -> None:
+    said = answer((TOPIC, 0.6), ("out_of_scope", 0.35), services={CARD: 0.9})
+    assert not combined("…", said, named(CARD), {}, index(CONDUCT, CARD)).fallback

@@ -85,7 +85,10 @@ class Meaning:
         every = [network.shares(seen) for network in self.networks]
         means = {task: np.mean([shares[task] for shares in every], axis=0) for task in self.names}
         return [
-            {task: _ranking(self.names[task], means[task][number], most) for task in self.names}
+            {
+                task: _ranking(names, means[task][number], most if task == INTENT else len(names))
+                for task, names in self.names.items()
+            }
             for number in range(len(messages))
         ]
 
