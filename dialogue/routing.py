@@ -85,8 +85,8 @@ def _interrupts(intent: str | None, heard: Heard) -> bool:
     return intent in INTERRUPTS and (intent != "choose_language" or heard.meant.confidence >= CLEAR)
 
 
-_VAGUE = (None, "out_of_scope", "complaint", "bot_challenge", "deny", "goodbye")
-"""Intents that an insult may be taken for."""
+_VAGUE = (None, "out_of_scope", "complaint", "bot_challenge", "deny", "goodbye", "faq_how_it_works")
+"""Intents that an insult may be taken for; "nothing works here" is no question how it works."""
 _QUESTIONS = ("service_info", "thanks", "bot_challenge")
 
 
