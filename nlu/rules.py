@@ -54,11 +54,12 @@ class _Lists:
         self._fill(self._written, self._labels)
         self._fill(self._stemmed, self._stem_labels)
         self._vocabulary = {word for words in self._stem_labels for word in words}
+        self._clear = {words: self._clearest(labels) for words, labels in self._stem_labels.items()}
         self.loose = [
             (frozenset(words), label)
-            for words, labels in self._stem_labels.items()
+            for words, labels in self._clear.items()
             if len(words) > 1
-            for label in self._clearest(labels)
+            for label in labels
         ]
 
     def find(self, written: list[str], *, own: bool) -> list[Match]:
@@ -68,8 +69,7 @@ class _Lists:
         found = list(self._matches(self._written, self._labels, folded, range(len(folded)), EXACT * weight))
         if own:
             words, places, corrected = self._stems(folded)
-            clear = {words_: set(self._clearest(labels)) for words_, labels in self._stem_labels.items()}
-            for match in self._matches(self._stemmed, clear, words, places, STEMMED):
+            for match in self._matches(self._stemmed, self._clear, words, places, STEMMED):
                 slip = any(match.start <= place < match.end for place in corrected)
                 found.append(match.sure(CORRECTED) if slip else match)
             found += self._loosely(words, places)

@@ -79,7 +79,7 @@ def nlu() -> NluService:
 
 
 def skill_for(meant: Understanding, expects: str | None = None) -> routing.Skill:
-    context = cast(Context, SimpleNamespace(content=CONTENT, state=State(expects=expects)))
+    context = cast(Context, SimpleNamespace(content=CONTENT, state=State(expects=expects), language="de"))
     return routing.choose(Heard(meant.text, None, meant), context)
 
 

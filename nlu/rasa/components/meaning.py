@@ -46,17 +46,19 @@ class Letters:
             dtype=np.float32,
         )
         self._parts = parts
-        self._fold: Optional[TruncatedSVD] = None
+        self._fold: Optional[np.ndarray] = None
 
     def learn(self, texts: Sequence[str]) -> np.ndarray:
         """Shape (n, parts or fewer)."""
         weighed = self._weights.fit_transform(texts)
-        self._fold = TruncatedSVD(min(self._parts, weighed.shape[1] - 1), n_iter=3, random_state=0)
-        return np.asarray(self._fold.fit_transform(weighed), dtype=np.float32)
+        folding = TruncatedSVD(min(self._parts, weighed.shape[1] - 1), n_iter=3, random_state=0)
+        parts = folding.fit_transform(weighed)
+        self._fold = np.ascontiguousarray(folding.components_.T, dtype=np.float32)
+        return np.asarray(parts, dtype=np.float32)
 
     def of(self, texts: Sequence[str]) -> np.ndarray:
-        weighed = self._weights.transform(texts)
-        return np.asarray(weighed @ self._fold.components_.T.astype(np.float32)) if self._fold else np.zeros((0, 0))
+        """Shape (n, parts); only after `learn`."""
+        return np.asarray(self._weights.transform(texts) @ self._fold)
 
 
 @dataclass(frozen=True)
