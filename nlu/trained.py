@@ -28,8 +28,10 @@ DOUBT = 0.3
 EXACT = 0.9
 NEARNESS = 2.0
 """How much the nearest texts of a service count beside the model's share of it."""
-IMPORTED = 0.3
-"""So near (cosine) the nearest service must lie if the model never learned it."""
+STRANGENESS = 1.3
+"""How much the model's doubt counts for a service that it never learned."""
+IMPORTED, PLAINLY = 0.3, 0.5
+"""So near (cosine) a service must lie that the model never learned; from the second on even if it seems strange."""
 _LITERAL = frozenset({"emergency", "choose_language"})
 """Whenever the word lists find these literally they count: the one must not wait, the other names the language."""
 _MANY_WORDS = 4
@@ -91,6 +93,10 @@ def combined(
 ) -> Understanding:
     """One reading from the model's `answer` and the word lists' `literal` one."""
     near = index.near(answer.vector) if index else ()
+    unlearned = _unlearned(answer, near)
+    found = unlearned is not None and unlearned.confidence >= PLAINLY
+    if unlearned and found and answer.intents[0].name == "out_of_scope":
+        answer = replace(answer, intents=(Ranked("service_info", unlearned.confidence), *answer.intents[1:]))
     first, exact = answer.intents[0], not literal.fallback and literal.confidence >= EXACT
     if exact and (literal.intent in _LITERAL or first.confidence < UNSURE):
         return replace(literal, language=answer.language)
@@ -106,13 +112,13 @@ def combined(
         aspect=_aspect(answer, literal) if first.name == "service_info" else None,
         confidence=round(confidence, 4),
         alternatives=_alternatives(answer, named, context, near),
-        fallback=_ask_back(answer, min(confidence, service.confidence), sure=agreed),
+        fallback=_ask_back(answer, min(confidence, service.confidence), sure=agreed or found),
         choice=literal.choice if literal.intent == first.name else None,
     )
 
 
 def _ask_back(answer: Answer, confidence: float, *, sure: bool) -> bool:
-    strange = next((one.confidence for one in answer.intents if one.name == "out_of_scope"), 0.0)
+    strange = _share(answer, "out_of_scope")
     if answer.intents[0].name == "out_of_scope":
         return True
     return not sure and (strange > DOUBT or confidence < UNSURE)
@@ -125,18 +131,42 @@ def _service(
 
     The one spoken of where the message names none; the nearest texts' word on services that the model did not learn.
     """
-    learned = {one.name: one.confidence for one in answer.services}
-    likeliest = answer.services[0].name if answer.services else NONE
-    if near and near[0].name not in learned and near[0].confidence > IMPORTED:
-        return Ranked(near[0].name, 1.0)
-    if likeliest == NONE:
+    if unlearned := _unlearned(answer, near):
+        return Ranked(unlearned.name, 1.0)
+    if not answer.services or answer.services[0].name == NONE:
         return Ranked(_named(literal) or context.get("service") or NONE, 1.0)
-    cosines = {one.name: one.confidence for one in near}
-    together = {
-        name: share + NEARNESS * cosines.get(name, 0.0) for name, share in learned.items() if name != NONE
-    }
+    together = _together(answer, near)
     best = max(together, key=lambda name: together[name])
-    return Ranked(best, learned[best])
+    return next(one for one in answer.services if one.name == best)
+
+
+def _together(answer: Answer, near: Sequence[Ranked]) -> Mapping[str, float]:
+    """How much speaks for each service that the model learned."""
+    cosines = {one.name: one.confidence for one in near}
+    return {
+        one.name: one.confidence + NEARNESS * cosines.get(one.name, 0.0)
+        for one in answer.services
+        if one.name != NONE
+    }
+
+
+def _unlearned(answer: Answer, near: Sequence[Ranked]) -> Ranked | None:
+    """The service that the model never learned and that is meant all the same, with its nearness (cosine).
+
+    The model's doubt speaks for it: what it does not know seems strange to it, and like none of its services.
+    """
+    learned = {one.name for one in answer.services}
+    best = next((one for one in near if one.name not in learned), None)
+    if best is None or best.confidence < IMPORTED:
+        return None
+    doubt = 1 - answer.services[0].confidence if answer.services else 1.0
+    strange = _share(answer, "out_of_scope")
+    known = max(_together(answer, near).values(), default=0.0)
+    return best if STRANGENESS * (doubt + strange) + NEARNESS * best.confidence > known else None
+
+
+def _share(answer: Answer, intent: str) -> float:
+    return next((one.confidence for one in answer.intents if one.name == intent), 0.0)
 
 
 def _named(literal: Understanding) -> str | None:

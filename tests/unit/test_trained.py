@@ -59,8 +59,19 @@ def test_the_nearest_texts_decide_where_the_model_is_torn() -> None:
 
 
 def test_a_service_that_no_model_learned_is_found_by_its_texts() -> None:
-    said = answer((TOPIC, 0.9), services={CARD: 0.97})
+    said = answer((TOPIC, 0.9), services={CARD: 0.6})
     assert combined("…", said, Understanding("…"), {}, index(IMPORTED, CARD)).service == IMPORTED
+
+
+def test_a_service_that_no_model_learned_is_not_out_of_scope() -> None:
+    said = answer(("out_of_scope", 0.9), ("greet", 0.1), services={CARD: 0.2})
+    found = combined("…", said, Understanding("…"), {}, index(IMPORTED, CARD))
+    assert (found.intent, found.service, found.fallback) == (TOPIC, IMPORTED, False)
+
+
+def test_a_service_that_the_model_knows_well_keeps_its_messages() -> None:
+    said = answer((TOPIC, 0.9), services={CARD: 0.97})
+    assert combined("…", said, Understanding("…"), {}, index(IMPORTED, CARD)).service == CARD
 
 
 @pytest.mark.parametrize(
