@@ -16,7 +16,7 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from foundation.content_models import CityContent
 from nlu.romanised import romanised
-from nlu.words import fold, split
+from nlu.words import fold, folds, split
 
 _SCRIPTS = {
     "ARABIC": ("ar", "fa", "ur"),
@@ -63,7 +63,7 @@ class Languages:
         self._enabled = content.city.languages
         others = (code for codes in _SCRIPTS.values() for code in codes)
         self._all = tuple(dict.fromkeys((*self._enabled, *others)))
-        self._terms = _masks(content)
+        self._terms = _mask(content)
         self._filler = {code: _folded(content.triggers.ignore.get(code, ()), code) for code in self._enabled}
         self._talk = {
             code: frozenset(
@@ -84,7 +84,7 @@ class Languages:
         own = [code for code in self._enabled if code in self._written_in(script)]
         if not own or self.romanised(text):
             return None
-        points = {code: self._points(plain, code) for code in self._written_in(script)}
+        points = self._points(plain, self._written_in(script))
         if len(points) == 1:
             return own[0] if _is_more_than_a_name(plain, script) else None
         if _is_sentence(plain):
@@ -109,10 +109,7 @@ class Languages:
         return romanised(_NOISE_BUT_DIGITS.sub(" ", text))
 
     def _plain(self, text: str) -> str:
-        plain = _NOISE.sub(" ", unicodedata.normalize("NFC", text))
-        for term in self._terms:
-            plain = term.sub(" ", plain)
-        return plain
+        return self._terms.sub(" ", _NOISE.sub(" ", unicodedata.normalize("NFC", text)))
 
     def _written_in(self, script: str) -> list[str]:
         """The city's languages in this script, then the others."""
@@ -122,20 +119,25 @@ class Languages:
         ]
         return [*own, *(code for code in others if code not in own)]
 
-    def _points(self, text: str, code: str) -> int:
+    def _points(self, text: str, codes: Sequence[str]) -> dict[str, int]:
         written = split(text)
+        letters = set(text.lower().replace("i̇", "i")) if len(written) > 1 else set()
+        folded = folds(written, codes)
+        return {
+            code: self._known(folded[code], code)
+            + (_LETTER_POINTS if letters.intersection(_OWN_LETTERS.get(code, "")) else 0)
+            for code in codes
+        }
+
+    def _known(self, folded: Sequence[str], code: str) -> int:
         points = 0
-        for word in written:
-            folded = fold(word, code)
-            if folded in self._talk.get(code, ()):
+        for word in folded:
+            if word in self._talk.get(code, ()):
                 points += _TALK_POINTS
-            elif folded in self._filler.get(code, ()):
+            elif word in self._filler.get(code, ()):
                 points += _FILLER_POINTS
-            elif len(written) > 1 and folded in self._words.get(code, ()):
+            elif len(folded) > 1 and word in self._words.get(code, ()):
                 points += _WORD_POINTS
-        own = _OWN_LETTERS.get(code, "")
-        if len(written) > 1 and any(letter in text.lower().replace("i̇", "i") for letter in own):
-            points += _LETTER_POINTS
         return points
 
 
@@ -188,6 +190,14 @@ def _identifier(languages: tuple[str, ...]) -> LanguageIdentifier:
     return found
 
 
+def written_in_script_of(text: str, language: str) -> bool:
+    """Whether a text of this script may be in this language; one without letters may be in any."""
+    script = _main_script(text)
+    if script == "LATIN":
+        return language not in _NOT_LATIN
+    return script is None or language in _SCRIPTS.get(script, ())
+
+
 def _main_script(text: str) -> str | None:
     """The script that tells most; None if there are no letters, or a single foreign one.
 
@@ -205,7 +215,7 @@ def _script(letter: str) -> str:
     return unicodedata.name(letter, "LATIN").split()[0]
 
 
-def _masks(content: CityContent) -> list[re.Pattern[str]]:
+def _mask(content: CityContent) -> re.Pattern[str]:
     """German official terms, and each of their long words: a citizen of any language writes them."""
     words = {word for term in content.terms() for word in split(term) if len(word) > 5}
     single = {
@@ -214,10 +224,8 @@ def _masks(content: CityContent) -> list[re.Pattern[str]]:
         for word in service.synonyms.get("de", ())
         if " " not in word
     }
-    return [
-        re.compile(rf"(?<!{_LETTER}){re.escape(word)}(?!{_LETTER})", re.IGNORECASE)
-        for word in sorted(words | {one for one in single if one[:1].isupper()}, key=len, reverse=True)
-    ]
+    found = sorted(words | {one for one in single if one[:1].isupper()}, key=len, reverse=True)
+    return re.compile(rf"(?<!{_LETTER})(?:{'|'.join(map(re.escape, found))})(?!{_LETTER})", re.IGNORECASE)
 
 
 def _folded(phrases: Iterable[str], code: str) -> frozenset[str]:

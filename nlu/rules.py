@@ -7,12 +7,13 @@ their stems with filler words left out. The longest phrase wins. It keeps the of
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from foundation.content_models import CityContent
 from nlu.decision import Match, decide
 from nlu.understanding import Understanding
-from nlu.words import fold, nearest, split, stem, stems
+from nlu.words import fold, folds, nearest, split, stem, stems
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -38,7 +39,8 @@ class _Lists:
     language: str
     phrases: list[Phrase]
     ignored: frozenset[str]
-    loose: list[tuple[frozenset[str], Label]] = field(default_factory=list)
+    _loose: dict[str, list[tuple[frozenset[str], Label]]] = field(default_factory=dict)
+    """Phrases of several words, each by one of its words."""
 
     def __post_init__(self) -> None:
         import spacy  # takes a second: only when the first message comes
@@ -54,17 +56,17 @@ class _Lists:
         self._fill(self._written, self._labels)
         self._fill(self._stemmed, self._stem_labels)
         self._vocabulary = {word for words in self._stem_labels for word in words}
+        self._alike: dict[str, list[str]] = {}
+        for word in self._vocabulary:
+            self._alike.setdefault(word[0], []).append(word)
         self._clear = {words: self._clearest(labels) for words, labels in self._stem_labels.items()}
-        self.loose = [
-            (frozenset(words), label)
-            for words, labels in self._clear.items()
-            if len(words) > 1
-            for label in labels
-        ]
+        for words, labels in self._clear.items():
+            if len(words) > 1:
+                known = self._loose.setdefault(max(words, key=len), [])
+                known += [(frozenset(words), label) for label in labels]
 
-    def find(self, written: list[str], *, own: bool) -> list[Match]:
+    def find(self, folded: list[str], *, own: bool) -> list[Match]:
         """All phrases in these words. Only the language of the message itself gets its endings and slips forgiven."""
-        folded = [fold(word, self.language) for word in written]
         weight = 1.0 if own else FOREIGN
         found = list(self._matches(self._written, self._labels, folded, range(len(folded)), EXACT * weight))
         if own:
@@ -126,17 +128,21 @@ class _Lists:
                 continue
             candidates = stems(word, self.language)
             known = next((one for one in candidates if one in self._vocabulary), None)
-            if known is None and (meant := nearest(candidates[0], self._vocabulary, len(word))):
+            if known is None and (meant := self._meant(candidates[0], len(word))):
                 known = meant
                 corrected.add(place)
             words.append(known or candidates[0])
             places.append(place)
         return words, places, corrected
 
+    def _meant(self, word: str, length: int) -> str | None:
+        """The word that was misspelt; nobody misses its first letter."""
+        return nearest(word, self._alike.get(word[:1], ()), length)
+
     def _loosely(self, words: list[str], places: list[int]) -> Iterator[Match]:
         """Phrases whose words are all there, near each other, in any order."""
         where = dict(zip(words, places, strict=True))
-        for wanted, (kind, name) in self.loose:
+        for wanted, (kind, name) in chain.from_iterable(self._loose.get(word, ()) for word in where):
             if wanted <= where.keys():
                 at = [where[word] for word in wanted]
                 if max(at) - min(at) < _LOOSE_WINDOW:
@@ -160,13 +166,14 @@ class Rules:
     def understand(self, text: str, language: str, context: Mapping[str, str]) -> Understanding:
         """`language` is that of the message, or of the conversation while the message shows none."""
         written = split(text)[:120]
+        folded = folds(written, self._lists)
         found = [
             match
             for code, lists in self._lists.items()
-            for match in lists.find(written, own=code == language)
+            for match in lists.find(folded[code], own=code == language)
         ]
         filler = self._lists[language].ignored if language in self._lists else frozenset()
-        content_words = [word for word in written if fold(word, language) not in filler]
+        content_words = [word for word in folded.get(language, written) if word not in filler]
         return decide(
             text,
             found,

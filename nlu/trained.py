@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from nlu.language import written_in_script_of
 from nlu.rasa_client import AnnouncedEndpoint, Answer, Ranked, RasaClient
 from nlu.retrieval import ServiceIndex
 from nlu.rules import Rules
@@ -207,4 +208,5 @@ _NOTHING = Understanding("")
 
 def _hint(text: str, language: str) -> str | None:
     """The language to read a message in: a short one in that of the conversation, a long one as it shows itself."""
-    return language if len(text.split()) < _MANY_WORDS else None
+    short = len(text.split()) < _MANY_WORDS
+    return language if short and written_in_script_of(text, language) else None

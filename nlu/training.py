@@ -7,8 +7,8 @@ Names, synonyms and triggers are taken from content when a model is trained, so 
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -55,6 +55,15 @@ class TrainingData:
             [[vars(one) for one in examples], corpus, config, code], sort_keys=True, ensure_ascii=False
         )
         return cls(examples, corpus, config, hashlib.sha256(raw.encode()).hexdigest()[:16])
+
+    def within(self, languages: Collection[str]) -> Self:
+        """The examples of these languages alone."""
+        examples = tuple(one for one in self.examples if one.language in languages)
+        corpus = {code: texts for code, texts in self.corpus.items() if code in languages}
+        named = f"{self.digest} {sorted(languages)}"
+        return replace(
+            self, examples=examples, corpus=corpus, digest=hashlib.sha256(named.encode()).hexdigest()[:16]
+        )
 
     @property
     def languages(self) -> tuple[str, ...]:

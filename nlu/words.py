@@ -5,7 +5,9 @@ Sources of the light stemmers: Larkey et al. 2002 (Arabic light10), Can et al. 2
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+
+from rapidfuzz.distance import OSA
 
 from foundation.fold import fold as fold_letters
 
@@ -18,6 +20,7 @@ _ARABIC_ARTICLES = ("وال", "بال", "كال", "فال", "لل", "ال")
 _ARABIC_PARTICLES = ("و", "ب", "ل", "ف", "ك")
 _ARABIC_ENDINGS = ("ها", "هم", "كم", "نا", "ات", "ون", "ين", "يه", "ه", "ي", "ك", "ا")
 _GERMAN_ENDINGS = ("en", "er", "es", "em", "e", "n", "s")
+_FOLDED_APART = frozenset({"de", "tr"})
 _SHORTEST_CORRECTED = 6
 _LONG_WORD = 9
 
@@ -36,6 +39,14 @@ def fold(word: str, language: str) -> str:
     kept = fold_letters(word).translate(_NO_APOSTROPHES)
     # ü, ue and u are one: people without umlauts on their keyboard write either.
     return _GERMAN_DIGRAPHS.sub(lambda found: found[0][0], kept) if language == "de" else kept
+
+
+def folds(words: Sequence[str], languages: Iterable[str]) -> dict[str, list[str]]:
+    """The words folded as each language does it; most languages do it alike, so they share one list."""
+    alike = [fold(word, "") for word in words]
+    return {
+        code: [fold(word, code) for word in words] if code in _FOLDED_APART else alike for code in languages
+    }
 
 
 def stem(folded: str, language: str) -> str:
@@ -61,42 +72,18 @@ def stems(folded: str, language: str) -> tuple[str, ...]:
 
 
 def nearest(word: str, vocabulary: Collection[str], length: int) -> str | None:
-    """The one word of `vocabulary` that `word` was probably meant to be. `length` is that of the word as written."""
+    """The one word of `vocabulary` that `word` was probably meant to be. `length` is that of the word as written.
+
+    A slip is a letter inserted, left out, replaced or swapped with its neighbour (optimal string alignment).
+    """
     if length < _SHORTEST_CORRECTED:
         return None
     allowed = 2 if length >= _LONG_WORD else 1
-    best: list[str] = []
-    for other in vocabulary:
-        if (
-            other[:1] != word[:1]
-            or len(other) < _SHORTEST_CORRECTED - 1
-            or abs(len(other) - len(word)) > allowed
-        ):
-            continue
-        distance = edits(word, other, allowed)
-        if distance < allowed or (distance == allowed and not best):
-            best = [other] if distance < allowed else [*best, other]
-            allowed = distance
-        elif distance == allowed:
-            best.append(other)
+    likely = [one for one in vocabulary if one[:1] == word[:1] and len(one) >= _SHORTEST_CORRECTED - 1]
+    slips = {one: OSA.distance(word, one, score_cutoff=allowed) for one in likely}
+    fewest = min((*slips.values(), allowed))
+    best = [one for one, count in slips.items() if count == fewest]
     return best[0] if len(best) == 1 else None
-
-
-def edits(one: str, other: str, most: int) -> int:
-    """Letters inserted, left out, replaced or swapped with their neighbour; `most` + 1 if there are more."""
-    before: list[int] = []
-    row = list(range(len(other) + 1))
-    for i, letter in enumerate(one, 1):
-        following = [i]
-        for j, target in enumerate(other, 1):
-            cost = min(row[j] + 1, following[j - 1] + 1, row[j - 1] + (letter != target))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == target:
-                cost = min(cost, before[j - 2] + 1)
-            following.append(cost)
-        if min(following) > most:
-            return most + 1
-        before, row = row, following
-    return min(row[-1], most + 1)
 
 
 def _without_ending(word: str, endings: Iterable[str], shortest: int) -> str:
