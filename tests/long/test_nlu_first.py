@@ -71,7 +71,9 @@ async def test_rasas_default_pipeline_stands_beside(
     with capsys.disabled():
         sys.stdout.write(f"\nRasa's default pipeline\n{table(by_language(found), theirs)}\n")
     assert theirs.intent is not None
-    promise.figure(round(100 * theirs.intent, 1), "% of intents by Rasa's default pipeline on the same examples")
+    promise.figure(
+        round(100 * theirs.intent, 1), "% of intents by Rasa's default pipeline on the same examples"
+    )
 
 
 async def test_thirty_messages_a_second_with_its_own_start(promise: Promise, tmp_path: Path) -> None:
