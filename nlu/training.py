@@ -7,6 +7,7 @@ Names, synonyms and triggers are taken from content when a model is trained, so 
 import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,9 @@ from foundation.content_models import CityContent
 from foundation.yamlfile import YamlFile
 
 KEPT_MODELS = 3
+ENOUGH = 500
+"""Examples that show how a language is written. Below, the office's own sentences help; above, they would only blur
+it, and every changed sentence would ask for a new training."""
 OTHER_LANGUAGES = ("fr", "es", "it", "pl", "ro", "uk", "ru", "zh", "nl", "pt", "fa", "hi", "vi", "sr")
 """Languages that are told apart although the city does not speak them: they are not centred as if they were German."""
 
@@ -50,7 +54,11 @@ class TrainingData:
         """
         written = tuple(_written(content_dir / "cities" / content.city.slug / "nlu" / "training"))
         examples = (*written, *dict.fromkeys(_standing_in(generated(content), written)))
-        corpus = {code: tuple(dict.fromkeys(_sentences(content, code))) for code in content.city.languages}
+        written_in = Counter(one.language for one in examples)
+        corpus = {
+            code: tuple(dict.fromkeys(_sentences(content, code))) if written_in[code] < ENOUGH else ()
+            for code in content.city.languages
+        }
         raw = json.dumps(
             [[vars(one) for one in examples], corpus, config, code], sort_keys=True, ensure_ascii=False
         )

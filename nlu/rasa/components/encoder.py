@@ -24,7 +24,7 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 from components.vectors import DIMENSIONS, encoder, remembered
 
 ENOUGH = 100
-"""Sentences from which a language has a mean of its own; below, it leans on the corpus and the mean of all languages."""
+"""Sentences from which a language has a mean of its own; below, it leans on the mean of all languages."""
 _EVERY = "*"
 
 
@@ -65,8 +65,7 @@ def packed(vector: np.ndarray) -> str:
 class SentenceEncoder(DenseFeaturizer, GraphComponent):
     """Adds the centred vector of a message, `scale` long, and puts it into the answer as `vector` (length 1).
 
-    `corpus` names a JSON file {language: [sentence, …]} of unlabelled sentences: they help to find the mean of a
-    language that has few examples. Where there are enough, an office's long sentences would only blur it.
+    `corpus` names a JSON file {language: [sentence, …]} of unlabelled sentences that help to find the means.
     """
 
     @staticmethod
@@ -116,13 +115,10 @@ class SentenceEncoder(DenseFeaturizer, GraphComponent):
 
     def train(self, training_data: TrainingData) -> Resource:
         """Find the means from the examples and the corpus."""
-        sentences: Dict[str, List[str]] = {}
+        sentences = self._corpus()
         for message in training_data.training_examples:
             if message.get(TEXT) and message.get("language"):
                 sentences.setdefault(message.get("language"), []).append(message.get(TEXT))
-        for language, more in self._corpus().items():
-            if len(sentences.get(language, ())) < ENOUGH:
-                sentences.setdefault(language, []).extend(more)
         self.means = Means.over(sentences)
         with self._model_storage.write_to(self._resource) as folder:
             np.savez(folder / "means.npz", **self.means.vectors)
