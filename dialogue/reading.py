@@ -9,10 +9,9 @@ from dialogue.questions import parts_of
 from dialogue.state import State
 from foundation.content_models import CityContent
 from nlu.service import NluService
-from nlu.understanding import Understanding
+from nlu.understanding import ABOUT_SERVICES, CLEAR, Understanding
 from nlu.words import split
 
-ABOUT_SERVICES = ("service_info", "book_appointment", "start_form")
 ANSWERS = frozenset({"service_info", "my_appointments", "payment_status", "send_document"})
 """With the topics: what is answered at once and asks nothing back."""
 DEEDS = frozenset({"book_appointment", "start_form", "human_handoff", "leave_message"})
@@ -21,7 +20,7 @@ ALONE = frozenset({"emergency", "complaint", "delete_my_data", "cancel_appointme
 """What is heard before everything else in a message, which is then not looked at in parts."""
 SURE = 0.5
 """From here on a part of a message counts as a question of its own."""
-CLEAR, LITERAL, LIKELY = 0.8, 0.9, 0.6
+LITERAL, LIKELY = 0.9, 0.6
 _A_FEW_WORDS, _IDEOGRAMS = 8, "\u2e80"
 _WHOLE_WORDS = 2
 _VAGUE = ("service_info", "deny", "affirm", "out_of_scope")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from dialogue import unfinished
 from dialogue.context import Context, Heard
 from dialogue.skills import arrival, booking, faq, gate, handoff, join, payment, talk, visit
+from nlu.understanding import CLEAR
 
 Skill = Callable[[Context, Heard], Awaitable[None]]
 
@@ -77,7 +78,6 @@ MISSES = frozenset({talk.not_understood, talk.out_of_scope, talk.insulted, talk.
 """Skills after which somebody may need a person; every other one shows that they were understood."""
 ASIDES = MISSES | {faq.service, faq.topic, payment.status, visit.send_document, talk.polite, talk.yes_or_no}
 """Skills after which that goes on which was under way."""
-CLEAR = talk.CLEAR
 
 
 def _interrupts(intent: str | None, heard: Heard) -> bool:

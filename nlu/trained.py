@@ -14,11 +14,10 @@ from nlu.language import written_in_script_of
 from nlu.rasa_client import AnnouncedEndpoint, Answer, Ranked, RasaClient
 from nlu.retrieval import ServiceIndex
 from nlu.rules import Rules
-from nlu.understanding import Alternative, Understanding
+from nlu.understanding import ABOUT_SERVICES, Alternative, Understanding
 
 logger = logging.getLogger(__name__)
 
-ABOUT_SERVICES = frozenset({"service_info", "book_appointment", "start_form"})
 NONE = "none"
 """What the model says where a message names no service."""
 

@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+ABOUT_SERVICES = frozenset({"service_info", "book_appointment", "start_form"})
+"""Intents that a service belongs to."""
+CLEAR = 0.8
+"""A reading that is surer than this is taken for what is meant."""
+
 
 @dataclass(frozen=True)
 class Alternative:

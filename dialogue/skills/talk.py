@@ -11,12 +11,10 @@ from dialogue.choices import fold
 from dialogue.context import MENU, PERSON, Context, Heard
 from dialogue.skills import faq, handoff
 from foundation.i18n import Filled, Text, Verbatim
-from nlu.understanding import Alternative, Understanding
+from nlu.understanding import CLEAR, Alternative, Understanding
 
 WRITE = Option("write", Text("handoff.write"))
 MOST_GUESSES = 3
-CLEAR = 0.8
-"""A reading that is surer than this is taken for what is meant."""
 ALWAYS = frozenset({"menu", "person", "language", "topic", "services", "book"})
 """Choices that answer no question of ours."""
 UNREADABLE = ("file", "too_large", "other")

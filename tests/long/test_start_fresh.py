@@ -23,7 +23,7 @@ from tests.support.app import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-USERS = ("root", "somebody") if os.getuid() == 0 else ("somebody",)
+USERS = ("somebody", "root") if os.getuid() == 0 else ("somebody",)
 FIRST_START = 20 * 60
 SECOND_START = 10.0
 TESTS = 60 * 60
@@ -65,7 +65,7 @@ class Clone:
 
 @pytest.fixture(scope="module", params=USERS)
 def clone(request: pytest.FixtureRequest) -> Iterator[Clone]:
-    """A clean clone of the last commit for root, then for a user made for this test."""
+    """A clean clone of the last commit for a user made for this test, then for root."""
     with contextlib.ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="foyer-fresh-", dir="/tmp")))
         subprocess.run(["git", "clone", "-q", "--no-hardlinks", str(ROOT), str(home / "foyer")], check=True)

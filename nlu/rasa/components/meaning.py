@@ -76,7 +76,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Meaning:
-    """Everything that was learned. `names` are those of each task, in the order of the networks' outputs."""
+    """Everything that was learned. `names` are those of each task that the examples teach, in the networks' order."""
 
     names: Dict[str, List[str]]
     letters: Letters
@@ -154,7 +154,7 @@ class MeaningClassifier(GraphComponent):
         letters = Letters(self._config["letters"], self._config["most_letters"])
         seen = seen_by_networks(examples, letters.learn([one.get(TEXT) for one in examples]))
         said = {task: [self._said(one, task) for one in examples] for task in TASKS}
-        names = {task: sorted({name for name in said[task] if name}) for task in TASKS}
+        names = {task: sorted({name for name in said[task] if name}) for task in TASKS if any(said[task])}
         networks = [
             _learned(seen, said, names, self._config, beginning) for beginning in range(self._config["networks"])
         ]
@@ -178,7 +178,7 @@ class MeaningClassifier(GraphComponent):
         for message, rankings in zip(written, self._meaning.rankings(written, self._config["ranking_length"])):
             message.set(INTENT, rankings[INTENT][0], add_to_output=True)
             message.set(INTENT_RANKING_KEY, rankings[INTENT], add_to_output=True)
-            for task in TASKS[1:]:
+            for task in rankings.keys() - {INTENT}:
                 message.set(f"{task}_ranking", rankings[task], add_to_output=True)
         return messages
 
@@ -210,7 +210,7 @@ def _learned(
     entrance = tf.keras.Input((seen.shape[1],))
     hidden = layers.Dense(config["hidden"], activation="relu", name="hidden")
     inner = layers.Dropout(0.3)(hidden(layers.Dropout(0.1)(entrance)))
-    heads = {task: layers.Dense(len(names[task]), name=task) for task in names if names[task]}
+    heads = {task: layers.Dense(len(names[task]), name=task) for task in names}
     model = tf.keras.Model(entrance, {task: head(inner) for task, head in heads.items()})
     loss = tf.keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.05)
     steps = config["epochs"] * max(1, len(seen) // _TOGETHER)
