@@ -4,7 +4,7 @@ The lists become spaCy phrase matchers, two a language: one for words as written
 their stems with filler words left out. The longest phrase wins. It keeps the office open while no model is there.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -159,6 +159,11 @@ class Rules:
             paper.service for paper in content.documents.values() if paper.service is not None
         }
         self._paper_intents = {paper.id: paper.intent for paper in content.documents.values() if paper.intent}
+
+    @property
+    def languages(self) -> Sequence[str]:
+        """Those that the city speaks."""
+        return self._content.city.languages
 
     def warm(self) -> None:
         self._lists  # noqa: B018 - builds the matchers

@@ -21,9 +21,14 @@ logger = logging.getLogger(__name__)
 NONE = "none"
 """What the model says where a message names no service."""
 
-UNSURE = 0.25
-"""Below it we ask back: the model's share of the intent, and of the service where one is spoken of."""
-DOUBT = 0.3
+UNSURE, UNSURE_ABROAD = 0.2, 0.1
+"""Below it we ask back: the chance that intent, service and aspect are all right, as the product of their shares.
+
+In a language without examples all shares are smaller: by the same bar every fifth message would be asked back.
+"""
+WEAK = 0.25
+"""So small a share of the model counts less than a word that stands there literally."""
+DOUBT = 0.4
 """From this share of "out of scope" on we ask back, whatever else is likelier."""
 EXACT = 0.9
 NEARNESS = 2.0
@@ -85,43 +90,52 @@ class TrainedParser:
         if answer is None:
             return None
         literal = self.rules.understand(text, language, context)
-        return combined(text, answer, literal, context, self.index.look())
+        bar = UNSURE if answer.language in self.rules.languages else UNSURE_ABROAD
+        return combined(text, answer, literal, context, self.index.look(), bar)
 
 
 def combined(
-    text: str, answer: Answer, literal: Understanding, context: Mapping[str, str], index: ServiceIndex | None
+    text: str,
+    answer: Answer,
+    literal: Understanding,
+    context: Mapping[str, str],
+    index: ServiceIndex | None,
+    bar: float = UNSURE,
 ) -> Understanding:
-    """One reading from the model's `answer` and the word lists' `literal` one."""
+    """One reading from the model's `answer` and the word lists' `literal` one; less likely than `bar`, we ask back."""
     near = index.near(answer.vector) if index else ()
     unlearned = _unlearned(answer, near)
     found = unlearned is not None and unlearned.confidence >= PLAINLY
     if unlearned and found and answer.intents[0].name == "out_of_scope":
         answer = replace(answer, intents=(Ranked("service_info", unlearned.confidence), *answer.intents[1:]))
     first, exact = answer.intents[0], not literal.fallback and literal.confidence >= EXACT
-    if exact and (literal.intent in _LITERAL or first.confidence < UNSURE):
+    if exact and (literal.intent in _LITERAL or first.confidence < WEAK):
         return replace(literal, language=answer.language)
     agreed = exact and literal.intent == first.name
     confidence = (1 + first.confidence) / 2 if agreed else first.confidence
     service = _service(answer, literal, context, near) if first.name in ABOUT_SERVICES else Ranked(NONE, 1.0)
-    named = None if service.name == NONE else service.name
+    aspect = _aspect(answer, literal) if first.name == "service_info" else Ranked(NONE, 1.0)
+    chance = confidence * service.confidence * aspect.confidence
     return Understanding(
         text,
         language=answer.language,
         intent=first.name,
-        service=named,
-        aspect=_aspect(answer, literal) if first.name == "service_info" else None,
+        service=_or_none(service),
+        aspect=_or_none(aspect),
         confidence=round(confidence, 4),
-        alternatives=_alternatives(answer, named, context, near),
-        fallback=_ask_back(answer, min(confidence, service.confidence), sure=agreed or found),
+        alternatives=_alternatives(answer, service, context, near),
+        fallback=not found and (chance < bar or _is_strange(answer, known=agreed)),
         choice=literal.choice if literal.intent == first.name else None,
     )
 
 
-def _ask_back(answer: Answer, confidence: float, *, sure: bool) -> bool:
-    strange = _share(answer, "out_of_scope")
-    if answer.intents[0].name == "out_of_scope":
-        return True
-    return not sure and (strange > DOUBT or confidence < UNSURE)
+def _is_strange(answer: Answer, *, known: bool) -> bool:
+    """Whether the office does not do this, or it looks so. `known`: the word lists say that it does."""
+    return answer.intents[0].name == "out_of_scope" or (not known and _share(answer, "out_of_scope") > DOUBT)
+
+
+def _or_none(one: Ranked) -> str | None:
+    return None if one.name == NONE else one.name
 
 
 def _service(
@@ -174,32 +188,47 @@ def _named(literal: Understanding) -> str | None:
     return literal.service if literal.intent in ABOUT_SERVICES and literal.confidence >= EXACT else None
 
 
-def _aspect(answer: Answer, literal: Understanding) -> str:
+def _aspect(answer: Answer, literal: Understanding) -> Ranked:
     if not answer.aspects:
-        return literal.aspect or "overview"
+        return Ranked(literal.aspect or "overview", 1.0)
     first = answer.aspects[0]
-    if first.confidence < UNSURE and literal.aspect and literal.confidence >= EXACT:
-        return literal.aspect
-    return first.name if first.name != NONE else "overview"
+    if first.confidence < WEAK and literal.aspect and literal.confidence >= EXACT:
+        return Ranked(literal.aspect, literal.confidence)
+    return _named_aspect(first)
+
+
+def _named_aspect(one: Ranked) -> Ranked:
+    """Who asks for nothing special about a service wants to know what it is."""
+    return replace(one, name="overview") if one.name == NONE else one
 
 
 def _alternatives(
-    answer: Answer, service: str | None, context: Mapping[str, str], near: Sequence[Ranked]
+    answer: Answer, service: Ranked, context: Mapping[str, str], near: Sequence[Ranked]
 ) -> tuple[Alternative, ...]:
-    """The next readings: other services of the same question, and other intents."""
-    first = answer.intents[0]
+    """The next readings: another question about the service, other services of the same question, other intents."""
+    first, aspects = answer.intents[0], [_named_aspect(one) for one in answer.aspects[:2]]
     found: list[Alternative] = []
+    if first.name == "service_info":
+        found += [Alternative(first.name, _or_none(service), one.name, one.confidence) for one in aspects[1:]]
     if first.name in ABOUT_SERVICES:
-        others = [one for one in near or answer.services if one.name not in (service, NONE)][:2]
-        aspect = answer.aspects[0].name if answer.aspects and first.name == "service_info" else None
-        found += [Alternative(first.name, one.name, aspect, round(one.confidence, 4)) for one in others]
+        aspect = aspects[0].name if aspects and first.name == "service_info" else None
+        others = [one for one in near or answer.services if one.name not in (service.name, NONE)][:2]
+        left = 1 - service.confidence
+        found += [Alternative(first.name, one.name, aspect, left * one.confidence) for one in others]
     for one in answer.intents[1:]:
-        about = one.name in ABOUT_SERVICES
-        other = service or _service(answer, _NOTHING, context, near).name
-        named = other if about and other != NONE else None
-        aspect = answer.aspects[0].name if answer.aspects and one.name == "service_info" else None
-        found.append(Alternative(one.name, named, aspect, round(one.confidence, 4)))
-    return tuple(sorted(found, key=lambda one: -one.confidence)[:_ALTERNATIVES])
+        about = _about(one.name, answer, service, context, near)
+        aspect = aspects[0].name if aspects and one.name == "service_info" else None
+        found.append(Alternative(one.name, about, aspect, one.confidence))
+    likeliest = sorted(found, key=lambda one: -one.confidence)[:_ALTERNATIVES]
+    return tuple(replace(one, confidence=round(one.confidence, 4)) for one in likeliest)
+
+
+def _about(
+    intent: str, answer: Answer, service: Ranked, context: Mapping[str, str], near: Sequence[Ranked]
+) -> str | None:
+    if intent not in ABOUT_SERVICES:
+        return None
+    return _or_none(service) or _or_none(_service(answer, _NOTHING, context, near))
 
 
 _NOTHING = Understanding("")

@@ -1,14 +1,15 @@
 """How the model's answer, the nearest services and the word lists become one reading."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from nlu.rasa_client import Answer, Ranked
 from nlu.retrieval import ServiceIndex
-from nlu.trained import NONE, combined
-from nlu.understanding import Understanding
+from nlu.trained import NONE, UNSURE_ABROAD, combined
+from nlu.understanding import Alternative, Understanding
 
 CONDUCT, CARD, IMPORTED = "certificate_of_conduct", "identity_card", "dog_tax"
 TOPIC = "service_info"
@@ -80,7 +81,8 @@ def test_a_service_that_the_model_knows_well_keeps_its_messages() -> None:
         ([(TOPIC, 0.9)], {CONDUCT: 0.9}, False),
         ([(TOPIC, 0.2)], {CONDUCT: 0.9}, True),
         ([(TOPIC, 0.9)], {CONDUCT: 0.2, CARD: 0.1}, True),
-        ([(TOPIC, 0.6), ("out_of_scope", 0.35)], {CONDUCT: 0.9}, True),
+        ([(TOPIC, 0.5), ("out_of_scope", 0.45)], {CONDUCT: 0.9}, True),
+        ([(TOPIC, 0.5)], {CONDUCT: 0.4}, True),
         ([("out_of_scope", 0.9)], {CONDUCT: 0.9}, True),
         ([("greet", 0.9)], {CONDUCT: 0.1}, False),
     ],
@@ -94,5 +96,21 @@ def test_doubt_asks_back(
 
 
 def test_what_the_word_lists_find_too_is_not_doubted() -> None:
-    said = answer((TOPIC, 0.6), ("out_of_scope", 0.35), services={CARD: 0.9})
+    said = answer((TOPIC, 0.5), ("out_of_scope", 0.45), services={CARD: 0.9})
     assert not combined("…", said, named(CARD), {}, index(CONDUCT, CARD)).fallback
+
+
+def test_a_doubtful_aspect_is_asked_for_among_the_aspects() -> None:
+    said = replace(
+        answer((TOPIC, 0.9), ("greet", 0.1), services={CARD: 0.9}),
+        aspects=(Ranked("fee", 0.2), Ranked(NONE, 0.19)),
+    )
+    found = combined("…", said, Understanding("…"), {}, index(CONDUCT, CARD))
+    assert found.fallback
+    assert found.alternatives[0] == Alternative(TOPIC, CARD, "overview", 0.19)
+
+
+def test_languages_without_examples_are_asked_back_less() -> None:
+    said = answer((TOPIC, 0.5), services={CONDUCT: 0.3, CARD: 0.1})
+    assert combined("…", said, Understanding("…"), {}, index(CONDUCT, CARD)).fallback
+    assert not combined("…", said, Understanding("…"), {}, index(CONDUCT, CARD), UNSURE_ABROAD).fallback
