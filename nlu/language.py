@@ -88,16 +88,21 @@ class Languages:
         if len(points) == 1:
             return own[0] if _is_more_than_a_name(plain, script) else None
         if _is_sentence(plain):
-            found = self._guess(plain, points)
+            found = self._guess(plain, points, spoken)
             return found if found in own else None
         if len(own) == 1:
             return own[0] if points[own[0]] == max(points.values()) else None
         return _of_a_few_words({code: points[code] for code in own}, spoken)
 
-    def _guess(self, text: str, points: Mapping[str, int]) -> str | None:
-        """The likeliest language by the letters of `text` and by its known words, None if that is not sure."""
+    def _guess(self, text: str, points: Mapping[str, int], spoken: str) -> str | None:
+        """The likeliest language by the letters of `text` and by its known words, None if that is not sure.
+
+        That a conversation stays in its language is as likely as one more known word.
+        """
         scores = dict(_identifier(self._all).rank(_telling(text, next(iter(points)) in _NOT_LATIN)))
-        marks = np.array([scores[code] + _NATS_A_POINT * known for code, known in points.items()])
+        marks = np.array(
+            [scores[code] + _NATS_A_POINT * (known + (code == spoken)) for code, known in points.items()]
+        )
         shares = np.exp(marks - marks.max())
         best = int(marks.argmax())
         if shares[best] / shares.sum() >= _SURE:

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 NONE = "none"
 """What the model says where a message names no service."""
 
-UNSURE, UNSURE_ABROAD = 0.2, 0.1
+UNSURE, UNSURE_ABROAD = 0.2, 0.08
 """Below it we ask back: the chance that intent, service and aspect are all right, as the product of their shares.
 
 In a language without examples all shares are smaller: by the same bar every fifth message would be asked back.
@@ -148,7 +148,10 @@ def _service(
     if unlearned := _unlearned(answer, near):
         return Ranked(unlearned.name, 1.0)
     if not answer.services or answer.services[0].name == NONE:
-        return Ranked(_named(literal) or context.get("service") or NONE, 1.0)
+        if named := _named(literal):
+            return Ranked(named, 1.0)
+        sure = answer.services[0].confidence if answer.services else 1.0
+        return Ranked(context.get("service") or NONE, sure)
     together = _together(answer, near)
     best = max(together, key=lambda name: together[name])
     return next(one for one in answer.services if one.name == best)
