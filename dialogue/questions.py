@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from nlu.words import split
 
-MOST_PARTS = 3
+MOST_PARTS, MOST_CLAUSES = 3, 6
 LONGEST = 1000
 """Letters; a longer message is a story, and read as a whole."""
 _SENTENCE_END = re.compile(r"(?<=[?!؟？！。；;\n])\s*|(?<=\.)\s+")
+_COMMA = re.compile(r"[,،，、:]\s*(?!\d)|\s[-–—]\s")
 _QUESTION = "?؟？"
 _IDEOGRAMS = "\u2e80"
 
@@ -26,6 +28,25 @@ def parts_of(text: str, joins: Sequence[str]) -> tuple[str, ...]:
         sentences = asked
     pieces = sentences if len(sentences) > 1 else _halves(text, joins)
     return tuple(one.strip() for one in pieces) if 1 < len(pieces) <= MOST_PARTS else ()
+
+
+def clauses_of(text: str, joins: Sequence[str]) -> tuple[str, ...]:
+    """The smallest pieces that may say something: also at commas and before every joining word; empty if too many."""
+    if len(text) > LONGEST:
+        return ()
+    pieces = [
+        piece
+        for one in _SENTENCE_END.split(text)
+        for clause in _COMMA.split(one)
+        for piece in _at_joins(clause, joins)
+    ]
+    told = tuple(one.strip() for one in pieces if _says_something(one))
+    return told if 1 < len(told) <= MOST_CLAUSES else ()
+
+
+def _at_joins(clause: str, joins: Sequence[str]) -> list[str]:
+    cuts = sorted({cut for word in joins for cut in _cuts(clause, word)})
+    return [clause[start:end] for start, end in pairwise([0, *cuts, len(clause)])]
 
 
 def _halves(text: str, joins: Sequence[str]) -> list[str]:

@@ -1,11 +1,11 @@
 """From a message to what is to be answered: its questions one by one, and what it corrects of the one before."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dialogue.choices import fold
 from dialogue.keyboard import retyped
-from dialogue.questions import parts_of
+from dialogue.questions import clauses_of, parts_of
 from dialogue.state import State
 from foundation.content_models import CityContent
 from nlu.service import NluService
@@ -55,27 +55,43 @@ class Reader:
             return Reading((typed,), None, typed.text)
         if state.expects is not None or whole.intent in ALONE:
             return Reading((whole,), whole.language)
-        questions = await self._questions(text, whole, spoken, state)
-        if len(questions) > 1:
+        questions = await self._questions_of(text, whole, spoken, state)
+        if questions:
             return Reading(questions, whole.language)
         return Reading((await self._corrected(text, whole, spoken, state),), whole.language)
 
-    async def _questions(
+    async def _questions_of(
         self, text: str, whole: Understanding, language: str, state: State
     ) -> tuple[Understanding, ...]:
-        """The parts that are questions of their own, if they are sure and differ; what has to be done comes last."""
-        named = whole.service if whole.intent in ABOUT_SERVICES else None
+        """Several questions, or the one that is clear in a message that is not; none: it is to be read as a whole."""
+        joins = self.content.triggers.joins.get(language, ())
+        parts, clauses = parts_of(text, joins), clauses_of(text, joins)
+        named = whole.service if whole.intent in ABOUT_SERVICES and not whole.fallback else None
+        heard = await self._questions(parts, language, state, named)
+        smallest = heard if clauses == parts else await self._questions(clauses, language, state)
+        if emergency := next((one for one in (*heard, *smallest) if one.intent == "emergency"), None):
+            return (emergency,)
+        found, told = _in_order(_agreed(heard, whole)), _asked(_in_order(smallest))
+        if _all_clear(told) and len(told) >= len(found):
+            return told
+        if len(found) > 1:
+            return found
+        unclear = whole.fallback and whole.intent in ABOUT_SERVICES
+        return told if unclear and any(one.service for one in told) else ()
+
+    async def _questions(
+        self, parts: Sequence[str], language: str, state: State, named: str | None = None
+    ) -> list[Understanding]:
+        """The parts that are questions of their own, as far as they are sure. `named`: the service of the whole."""
         about, found = None, list[Understanding]()
-        for part in parts_of(text, self.content.triggers.joins.get(language, ())):
+        for part in parts:
             meant = await self.nlu.understand(part, language, _about(about))
-            if meant.intent == "emergency" and not meant.fallback:
-                return (meant,)
             if self._is_question(meant):
                 if meant.intent in ABOUT_SERVICES and not self._names(part, language, meant, named):
                     meant = replace(meant, service=about or named or meant.service or state.service)
                 about = meant.service or about
                 found.append(meant)
-        return _in_order(_agreed(found, whole))
+        return found
 
     def _names(self, part: str, language: str, meant: Understanding, named: str | None) -> bool:
         """Whether a part names its own service: as the whole does, or literally. Else the one before is meant."""
@@ -86,7 +102,7 @@ class Reader:
     def _is_question(self, meant: Understanding) -> bool:
         if meant.fallback or meant.intent is None or meant.confidence < SURE:
             return False
-        return meant.intent in ANSWERS or meant.intent in DEEDS or meant.intent in self.content.faq
+        return meant.intent in (*ANSWERS, *DEEDS, "emergency") or meant.intent in self.content.faq
 
     async def _corrected(self, text: str, whole: Understanding, language: str, state: State) -> Understanding:
         """ "No, I meant the passport", "and for the passport?": what was asked before, of the service named now."""
@@ -181,8 +197,21 @@ def _agreed(found: list[Understanding], whole: Understanding) -> list[Understand
     return [whole if one is unsure else one for one in found]
 
 
-def _in_order(found: list[Understanding]) -> tuple[Understanding, ...]:
-    """Each question once; what has to be done at the end, and only one such thing."""
+def _all_clear(told: Sequence[Understanding]) -> bool:
+    """Whether these are different clear questions about one service."""
+    one_service = len({one.service for one in told}) == 1 and told[0].service is not None
+    clear = all(one.confidence >= CLEAR and one.intent == "service_info" for one in told)
+    return len(told) > 1 and one_service and clear
+
+
+def _asked(found: Sequence[Understanding]) -> tuple[Understanding, ...]:
+    """Without what only leads up to a question: "I have moved, what do I bring?" asks for papers alone."""
+    asked = {one.service for one in found if one.aspect not in (None, "overview")}
+    return tuple(one for one in found if one.aspect != "overview" or one.service not in asked)
+
+
+def _in_order(found: Sequence[Understanding]) -> tuple[Understanding, ...]:
+    """Each question once; what has to be done comes last, and only one such thing."""
     once = [one for at, one in enumerate(found) if not any(_same(one, before) for before in found[:at])]
     deeds = [one for one in once if one.intent in DEEDS]
     return (*(one for one in once if one.intent not in DEEDS), *deeds[:1])

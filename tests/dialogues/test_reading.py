@@ -1,12 +1,12 @@
 """How a message is read: in how many parts, how often the parser is asked, and what other keys would have written."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from dialogue.keyboard import retyped
-from dialogue.questions import parts_of
+from dialogue.questions import clauses_of, parts_of
 from dialogue.reading import Reader
 from dialogue.state import State
 from foundation.content import CityContent, load
@@ -39,7 +39,9 @@ def words(content: CityContent) -> NluService:
     return NluService.from_content(content)
 
 
-def about(service: str, aspect: str, confidence: float = 0.9, intent: str = "service_info") -> Understanding:
+def about(
+    service: str | None, aspect: str | None, confidence: float = 0.9, intent: str = "service_info"
+) -> Understanding:
     return Understanding("", None, intent, service, aspect, confidence, fallback=False)
 
 
@@ -184,3 +186,55 @@ def test_the_same_keys_in_another_alphabet(typed: str, meant: str) -> None:
 
 def test_what_has_no_letters_of_either_alphabet_is_not_retyped() -> None:
     assert retyped("你好 123") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "clauses"),
+    [
+        ("Was kostet der Pass?", ()),
+        ("Hallo, bin umgezogen, was kostet das und wie lange dauert es", 4),
+        ("غيرت سكني، ما الأوراق وكم الرسوم؟", 3),
+        ("Kostet das 12,50 Euro", ()),
+        ("a, b, c, d, e, f, g", ()),
+    ],
+)
+def test_the_smallest_pieces_lie_between_commas_and_joining_words(
+    text: str, clauses: int | tuple[()]
+) -> None:
+    found = clauses_of(text, JOINS)
+    assert (len(found) if clauses else found) == clauses
+
+
+async def test_what_leads_up_to_two_questions_tells_what_they_are_about(
+    words: NluService, content: CityContent
+) -> None:
+    ears = Ears(
+        {
+            "Ich habe ein neues Zuhause": about("address_change", "overview"),
+            "was bringe ich mit": about(None, "documents"),
+            "und was nehmt ihr dafür": about(None, "fee"),
+        }
+    )
+    text = "Servus, Ich habe ein neues Zuhause, was bringe ich mit und was nehmt ihr dafür"
+    asked = [("service_info", "address_change", "documents"), ("service_info", "address_change", "fee")]
+    assert await heard(words, content, ears, text) == asked
+
+
+async def test_the_clear_question_of_an_unclear_message_is_answered(
+    words: NluService, content: CityContent
+) -> None:
+    text = "also naja, ich weiß ja nicht, was ein neuer Pass so kostet"
+    unsure = replace(about("city_pass", "fee", 0.9), fallback=True)
+    ears = Ears({text: unsure, "was ein neuer Pass so kostet": about("passport", "fee")})
+    assert await heard(words, content, ears, text) == [("service_info", "passport", "fee")]
+    strange = replace(unsure, intent="out_of_scope", service=None, aspect=None)
+    assert await heard(words, content, Ears({**ears.known, text: strange}), text) == [
+        ("out_of_scope", None, None)
+    ]
+
+
+async def test_an_emergency_in_any_piece_comes_first(words: NluService, content: CityContent) -> None:
+    help_now = about(None, None, intent="emergency")
+    ears = Ears({"er atmet nicht mehr": help_now, "was kostet der Pass": about("passport", "fee")})
+    text = "was kostet der Pass, er atmet nicht mehr"
+    assert await heard(words, content, ears, text) == [("emergency", None, None)]
