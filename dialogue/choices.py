@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from dialogue.state import Offered, State
 
+_UP_TO_A_COMMA = re.compile(r"([^,،，.;:–—]+)[,،，.;:–—]\s*\S")
+_FIRST_WORD = re.compile(r"([^\s,،，.;:–—]+)")
 _NUMBER = re.compile(r"\W*(\d{1,2})\W*")
 
 
@@ -17,6 +19,21 @@ def chosen(text: str, state: State) -> str | None:
     return (
         _by_number(text, state.offered) or _by_words(text, state.offered) or _by_words(text, state.unlisted)
     )
+
+
+def explained(text: str, state: State) -> str | None:
+    """The answer to a gate's question that a text begins with, up to a comma: "no, I only have a residence permit"."""
+    return _answer(_UP_TO_A_COMMA.match(text.strip()), state)
+
+
+def begun(text: str, state: State) -> str | None:
+    """The same by the first word alone, which may begin something else, too: "no sé" is no "no"."""
+    return _answer(_FIRST_WORD.match(text.strip()), state)
+
+
+def _answer(beginning: re.Match[str] | None, state: State) -> str | None:
+    found = chosen(beginning[1], state) if beginning else None
+    return found if found and found.startswith("gate:") else None
 
 
 def _by_number(text: str, offered: Sequence[Offered]) -> str | None:

@@ -1,9 +1,10 @@
 """From a message to what is to be answered: its questions one by one, and what it corrects of the one before."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from dialogue.choices import fold
+from dialogue.choices import begun, fold
 from dialogue.keyboard import retyped
 from dialogue.questions import clauses_of, parts_of
 from dialogue.state import State
@@ -14,13 +15,18 @@ from nlu.words import split
 
 ANSWERS = frozenset({"service_info", "my_appointments", "payment_status", "send_document"})
 """With the topics: what is answered at once and asks nothing back."""
-DEEDS = frozenset({"book_appointment", "start_form", "human_handoff", "leave_message"})
+DEEDS = frozenset(
+    {
+        *("book_appointment", "start_form", "human_handoff", "leave_message", "arrival_plan", "no_slots"),
+        *("running_late", "reschedule_appointment", "cancel_appointment", "stop_reminders", "complaint"),
+    }
+)
 """What may stand beside a question; it is done last, since it asks back."""
 ALONE = frozenset({"emergency", "complaint", "delete_my_data", "cancel_appointment", "choose_language"})
 """What is heard before everything else in a message, which is then not looked at in parts."""
 SURE = 0.5
 """From here on a part of a message counts as a question of its own."""
-LITERAL, LIKELY = 0.9, 0.6
+LITERAL, LIKELY, LEAST = 0.9, 0.6, 0.25
 _A_FEW_WORDS, _IDEOGRAMS = 8, "\u2e80"
 _WHOLE_WORDS = 2
 _VAGUE = ("service_info", "deny", "affirm", "out_of_scope")
@@ -48,12 +54,12 @@ class Reader:
     content: CityContent
 
     async def read(self, text: str, language: str, state: State) -> Reading:
-        """`language` is that of the conversation. The parser is asked once, and once for each part if there are some."""
+        """`language` is that of the conversation. The parser is asked once, then once for all pieces together."""
         whole = await self.nlu.understand(text, language, _about(state.service))
         spoken = whole.language or language
         if typed := self._other_keyboard(text, whole, language):
             return Reading((typed,), None, typed.text)
-        if state.expects is not None or whole.intent in ALONE:
+        if state.expects is not None or (whole.intent in ALONE and not whole.fallback):
             return Reading((whole,), whole.language)
         questions = await self._questions_of(text, whole, spoken, state)
         if questions:
@@ -63,41 +69,49 @@ class Reader:
     async def _questions_of(
         self, text: str, whole: Understanding, language: str, state: State
     ) -> tuple[Understanding, ...]:
-        """Several questions, or the one that is clear in a message that is not; none: it is to be read as a whole."""
+        """Several questions, or those that are clear in a message that is not; none: it is to be read as a whole."""
         joins = self.content.triggers.joins.get(language, ())
         parts, clauses = parts_of(text, joins), clauses_of(text, joins)
+        pieces = await self._understood(dict.fromkeys((*parts, *clauses)), language)
         named = whole.service if whole.intent in ABOUT_SERVICES and not whole.fallback else None
-        heard = await self._questions(parts, language, state, named)
-        smallest = heard if clauses == parts else await self._questions(clauses, language, state)
-        if emergency := next((one for one in (*heard, *smallest) if one.intent == "emergency"), None):
-            return (emergency,)
+        heard = self._questions([pieces[one] for one in parts], language, state, named)
+        smallest = self._questions([pieces[one] for one in clauses], language, state)
         found, told = _in_order(_agreed(heard, whole)), _asked(_in_order(smallest))
-        if _all_clear(told) and len(told) >= len(found):
+        unclear = whole.fallback or whole.confidence < CLEAR
+        if emergency := _emergency((*heard, *smallest), unclear=unclear):
+            return (emergency, *(one for one in found if one.intent != "emergency"))
+        if _all_clear(told) and len(told) >= len(found) and not _has_deed((*found, whole)):
             return told
-        if len(found) > 1:
+        if len(found) > 1 and not _names_nothing(found):
             return found
-        unclear = whole.fallback and whole.intent in ABOUT_SERVICES
-        return told if unclear and any(one.service for one in told) else ()
+        lost = whole.fallback and whole.intent in ABOUT_SERVICES
+        clear = all(one.confidence >= CLEAR for one in told) and any(one.service for one in told)
+        return told if lost and clear else ()
 
-    async def _questions(
-        self, parts: Sequence[str], language: str, state: State, named: str | None = None
+    async def _understood(self, pieces: Iterable[str], language: str) -> dict[str, Understanding]:
+        """Pieces of one message, all asked at once; a greeting is known without being asked."""
+        greetings = {fold(one) for one in self.content.triggers.intents["greet"].get(language, ())}
+        asked = [one for one in pieces if fold(one) not in greetings]
+        found = await asyncio.gather(*(self.nlu.understand(one, language, {}) for one in asked))
+        return {one: Understanding(one) for one in pieces} | dict(zip(asked, found, strict=True))
+
+    def _questions(
+        self, pieces: Sequence[Understanding], language: str, state: State, named: str | None = None
     ) -> list[Understanding]:
-        """The parts that are questions of their own, as far as they are sure. `named`: the service of the whole."""
+        """The pieces that are questions of their own, as far as they are sure. `named`: the service of the whole."""
         about, found = None, list[Understanding]()
-        for part in parts:
-            meant = await self.nlu.understand(part, language, _about(about))
-            if self._is_question(meant):
-                if meant.intent in ABOUT_SERVICES and not self._names(part, language, meant, named):
-                    meant = replace(meant, service=about or named or meant.service or state.service)
-                about = meant.service or about
-                found.append(meant)
+        for meant in filter(self._is_question, pieces):
+            if meant.intent in ABOUT_SERVICES and not self._names(meant, language, named):
+                meant = replace(meant, service=about or named or meant.service or state.service)
+            about = meant.service or about
+            found.append(meant)
         return found
 
-    def _names(self, part: str, language: str, meant: Understanding, named: str | None) -> bool:
-        """Whether a part names its own service: as the whole does, or literally. Else the one before is meant."""
-        if meant.service is None or meant.service == named:
+    def _names(self, meant: Understanding, language: str, named: str | None) -> bool:
+        """Whether a piece names its own service: as the whole does, or literally. Else the one before is meant."""
+        if meant.service is None or named is None or meant.service == named:
             return meant.service is not None
-        return self.nlu.rules.understand(part, language, {}).service is not None
+        return self.nlu.rules.understand(meant.text, language, {}).service is not None
 
     def _is_question(self, meant: Understanding) -> bool:
         if meant.fallback or meant.intent is None or meant.confidence < SURE:
@@ -112,7 +126,9 @@ class Reader:
         meant = await self._named(rest, whole, language) if rest else self._named_only(text, whole, language)
         if meant is None or meant.service in (None, state.service):
             return whole
-        if state.gate is not None:
+        if state.gate == state.service:
+            if begun(text, state) and not corrects(self.content, text, language):
+                return whole
             return replace(meant, intent="book_appointment", aspect=None, fallback=False)
         return replace(meant, intent="service_info", aspect=state.aspect or "overview", fallback=False)
 
@@ -133,9 +149,12 @@ class Reader:
         if spelt := self._spelt(text, language):
             return replace(known, service=spelt)
         found = await self.nlu.understand(text, language, {})
-        others = (one.service for one in found.alternatives) if found.confidence < CLEAR else ()
-        services = (found.service, *others)
-        first = next((one for one in services if one), None)
+        if found.intent not in ABOUT_SERVICES or (
+            found.fallback and not corrects(self.content, whole.text, language)
+        ):
+            return None
+        likely = (one.service for one in found.alternatives if one.confidence >= LEAST)
+        first = next((one for one in (found.service, *likely) if one), None)
         return replace(found, service=first) if first else None
 
     def _spelt(self, text: str, language: str) -> str | None:
@@ -187,6 +206,13 @@ class Reader:
         return found.fallback and found.intent is None
 
 
+def corrects(content: CityContent, text: str, language: str) -> bool:
+    """Whether somebody says that something else was meant."""
+    said = f" {fold(text)}"
+    words = content.triggers.corrections.get(language, ())
+    return any((word if word[0] >= _IDEOGRAMS else f" {fold(word)}") in said for word in words)
+
+
 def _agreed(found: list[Understanding], whole: Understanding) -> list[Understanding]:
     """The parts, where the whole clearly asks what none of them does: that in place of the least sure one."""
     unsure = min(found, key=lambda one: one.confidence, default=None)
@@ -195,6 +221,21 @@ def _agreed(found: list[Understanding], whole: Understanding) -> list[Understand
     if whole.confidence < CLEAR or unsure.confidence >= CLEAR or any(_same(one, whole) for one in found):
         return found
     return [whole if one is unsure else one for one in found]
+
+
+def _emergency(pieces: Iterable[Understanding], *, unclear: bool) -> Understanding | None:
+    """The emergency that a piece tells of; beside a message that is clear about something else it must be clear, too."""
+    least = SURE if unclear else CLEAR
+    return next((one for one in pieces if one.intent == "emergency" and one.confidence >= least), None)
+
+
+def _has_deed(found: Iterable[Understanding]) -> bool:
+    return any(one.intent in DEEDS and not one.fallback for one in found)
+
+
+def _names_nothing(found: Sequence[Understanding]) -> bool:
+    """Two questions about no service would be asked back twice."""
+    return all(one.intent in ABOUT_SERVICES and one.service is None for one in found)
 
 
 def _all_clear(told: Sequence[Understanding]) -> bool:

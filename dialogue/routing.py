@@ -74,7 +74,9 @@ INTERRUPTS = frozenset(
 """Intents that are heard even while another answer is awaited."""
 
 
-MISSES = frozenset({talk.not_understood, talk.out_of_scope, talk.insulted, talk.no_words})
+ASKING_BACK = frozenset({talk.not_understood, talk.out_of_scope, talk.insulted})
+"""Skills that offer what may be wanted instead."""
+MISSES = ASKING_BACK | {talk.no_words}
 """Skills after which somebody may need a person; every other one shows that they were understood."""
 ASIDES = MISSES | {faq.service, faq.topic, payment.status, visit.send_document, talk.polite, talk.yes_or_no}
 """Skills after which that goes on which was under way."""
@@ -92,7 +94,7 @@ _QUESTIONS = ("service_info", "thanks", "bot_challenge")
 
 def _insulted(intent: str | None, heard: Heard, context: Context) -> bool:
     """An insult, and nothing clear beside it; what is written to a clerk goes to the clerk."""
-    found = talk.insult(context, heard.text)
+    found = talk.insult(context, heard.meant.text or heard.text)
     if found is None or context.state.expects == "question":
         return False
     vague = intent in _VAGUE or (heard.meant.confidence < CLEAR and intent != "emergency")

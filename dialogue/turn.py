@@ -11,9 +11,9 @@ from conversation.models import Address, Conversation, Inbox
 from conversation.queues import Claim
 from conversation.service import stream_of
 from dialogue import routing, unfinished
-from dialogue.choices import chosen
+from dialogue.choices import chosen, explained
 from dialogue.context import Context, Heard, House
-from dialogue.reading import Reader, Reading
+from dialogue.reading import Reader, Reading, corrects
 from dialogue.skills import handoff, talk
 from dialogue.state import State
 from foundation import live, places
@@ -139,7 +139,8 @@ class Turns:
             answered = {f"aspect:{one.meant.service}:{one.meant.aspect}" for one in questions}
             talk.choices_once(context, answered)
         if all(skill in routing.ASIDES for skill in ran):
-            await unfinished.go_on(context, under_way, said)
+            asked_back = any(skill in routing.ASKING_BACK for skill in ran)
+            await unfinished.go_on(context, under_way, said, asked_back=asked_back)
 
     async def _run_skill(self, context: Context, heard: Heard) -> routing.Skill | None:
         """The skill that answered. One that ends in an error for the person leaves nothing behind but the message
@@ -163,8 +164,15 @@ class Turns:
             context.say(Text(error.key, **error.params), options=talk.ways_on(context))
             return None
 
+    def _typed(self, context: Context, letter: Letter) -> str | None:
+        """The choice that was made in words, be it with an explanation behind it."""
+        whole = chosen(letter.text, context.state)
+        if whole or corrects(context.content, letter.text, context.language):
+            return whole
+        return explained(letter.text, context.state)
+
     def _heard(self, context: Context, letter: Letter, reading: Reading) -> list[Heard]:
-        typed = chosen(letter.text, context.state) if letter.choice is None else None
+        typed = self._typed(context, letter) if letter.choice is None else None
         free = context.state.expects in (None, "question")  # a city or a mail address shows no language
         if letter.choice is None and reading.language and typed is None and free and _tells(letter, reading):
             talk.follow_language(context, reading.language)

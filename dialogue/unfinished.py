@@ -23,8 +23,11 @@ def of(state: State) -> UnderWay:
     return UnderWay(state.expects if state.expects != "question" else None, state.gate, state.service)
 
 
-async def go_on(context: Context, before: UnderWay, said: int) -> None:
-    """After an aside, whose replies begin at `said`: ask again what was asked, or offer the way back to it."""
+async def go_on(context: Context, before: UnderWay, said: int, *, asked_back: bool) -> None:
+    """After an aside, whose replies begin at `said`: ask again what was asked, or offer the way back to it.
+
+    The way back also where the aside has `asked_back`: what it offers must still be there to be chosen.
+    """
     if context.state.misses >= handoff.MISSES_BEFORE_PERSON:
         return
     if before.expects is not None:
@@ -33,7 +36,7 @@ async def go_on(context: Context, before: UnderWay, said: int) -> None:
         return await _ask_again(context, before.expects)
     if before.gate is None or context.state.expects is not None:
         return
-    if context.state.service == before.gate:
+    if context.state.service == before.gate and not asked_back:
         _without_choices(context, said)
         return await gate.walk(context, context.content.service(before.gate))
     context.state.gate = before.gate

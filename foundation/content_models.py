@@ -489,6 +489,7 @@ class Triggers(_Model):
     """Words that show an intent or an aspect, per language.
 
     Before `joins` a message may be split into two questions; `insults` are answered politely, whatever they mean.
+    With `corrections` somebody says that something else was meant; letters of a word are enough.
     """
 
     intents: Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -497,6 +498,7 @@ class Triggers(_Model):
     ignore: Mapping[str, tuple[str, ...]]
     joins: Mapping[str, tuple[str, ...]] = {}
     insults: Mapping[str, tuple[str, ...]] = {}
+    corrections: Mapping[str, tuple[str, ...]] = {}
 
 
 class ArrivalGroup(_Model):

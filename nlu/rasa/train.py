@@ -1,7 +1,9 @@
 """Train a model: `python train.py CONFIG DATA MODEL`. Steps are told as JSON lines."""
 
+import json
 import logging
 import sys
+import threading
 from pathlib import Path
 
 import child
@@ -21,6 +23,7 @@ class _Steps(logging.Handler):
 def main(config: str, data: str, model: str) -> None:
     child.begin()
     child.tell(step="start")
+    threading.Thread(target=_encode_meanwhile, args=(Path(config), Path(data)), daemon=True).start()
     from rasa.model_training import train_nlu  # takes about ten seconds
 
     hooks = logging.getLogger("rasa.engine.training.hooks")
@@ -32,6 +35,15 @@ def main(config: str, data: str, model: str) -> None:
         child.tell(error="Rasa made no model of these examples.")
         sys.exit(1)
     child.tell(model=made)
+
+
+def _encode_meanwhile(config: Path, data: Path) -> None:
+    """Rasa needs half a minute to be imported and to read the examples, on one core: the other may encode them."""
+    if "components.encoder" not in config.read_text(encoding="utf-8"):
+        return
+    from components.vectors import expect
+
+    expect([one["text"] for one in json.loads((data / "examples.json").read_text(encoding="utf-8"))])
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from dialogue.choices import explained
 from dialogue.keyboard import retyped
 from dialogue.questions import clauses_of, parts_of
 from dialogue.reading import Reader
-from dialogue.state import State
+from dialogue.state import Offered, State
 from foundation.content import CityContent, load
 from foundation.settings import ROOT
 from nlu.service import NluService
@@ -98,12 +99,17 @@ async def test_two_questions_are_asked_once_more_each_and_the_second_speaks_of_t
     assert ears.asked == [
         (text, None),
         ("Was kostet der Pass", None),
-        ("und wie lange dauert das?", "passport"),
+        ("und wie lange dauert das?", None),
     ]
 
 
 @pytest.mark.parametrize(
-    "second", [about("passport", "fee"), about("passport", "form", 0.4), Understanding("", intent="thanks")]
+    "second",
+    [
+        about("passport", "fee"),
+        about("passport", "form", 0.4),
+        Understanding("", intent="thanks", confidence=0.9, fallback=False),
+    ],
 )
 async def test_what_is_unsure_or_the_same_again_is_no_second_question(
     words: NluService, content: CityContent, second: Understanding
@@ -151,6 +157,50 @@ async def test_a_correction_keeps_what_was_asked(words: NluService, content: Cit
     assert await heard(words, content, ears, "nein, ich meinte den Reisepass", walking) == [
         ("book_appointment", "passport", None)
     ]
+    left = State(service="identity_card", aspect="fee", gate="residence_permit")
+    assert await heard(words, content, ears, "nein, ich meinte den Reisepass", left) == [
+        ("service_info", "passport", "fee")
+    ]
+
+
+ASKED = [
+    Offered("gate:identity_card:citizen:yes", "Ja", []),
+    Offered("gate:identity_card:citizen:no", "Nein", []),
+]
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("Nein, ich habe nur einen Aufenthaltstitel", "gate:identity_card:citizen:no"),
+        ("ja. seit 2010", "gate:identity_card:citizen:yes"),
+        ("nein danke", None),
+        ("nein,", None),
+        ("vielleicht, ja", None),
+    ],
+)
+def test_an_answer_may_be_explained(said: str, answer: str | None) -> None:
+    assert explained(said, State(gate="identity_card", offered=ASKED)) == answer
+
+
+async def test_a_no_to_the_question_of_a_gate_is_no_correction(
+    words: NluService, content: CityContent
+) -> None:
+    said = "nein ich habe nur einen Reisepass"
+    ears = Ears({said: Understanding(said, None, "deny", None, None, 0.9, fallback=False)})
+    state = State(service="identity_card", gate="identity_card", offered=ASKED)
+    assert await heard(words, content, ears, said, state) == [("deny", None, None)]
+
+
+@pytest.mark.parametrize("rest", ["etwas anderes", "eine Pizza"])
+async def test_what_names_no_service_after_a_no_is_no_correction(
+    words: NluService, content: CityContent, rest: str
+) -> None:
+    denied = Understanding("", None, "deny", None, None, 0.9, fallback=False)
+    lost = replace(about("passport", "overview", 0.2), fallback=True)
+    ears = Ears({f"nein, {rest}": denied, rest: lost})
+    state = State(service="identity_card", aspect="fee")
+    assert await heard(words, content, ears, f"nein, {rest}", state) == [("deny", None, None)]
 
 
 @pytest.mark.parametrize(
@@ -231,10 +281,58 @@ async def test_the_clear_question_of_an_unclear_message_is_answered(
     assert await heard(words, content, Ears({**ears.known, text: strange}), text) == [
         ("out_of_scope", None, None)
     ]
+    doubtful = Ears({text: unsure, "was ein neuer Pass so kostet": about("passport", "fee", 0.6)})
+    assert await heard(words, content, doubtful, text) == [("service_info", "city_pass", "fee")]
 
 
-async def test_an_emergency_in_any_piece_comes_first(words: NluService, content: CityContent) -> None:
-    help_now = about(None, None, intent="emergency")
-    ears = Ears({"er atmet nicht mehr": help_now, "was kostet der Pass": about("passport", "fee")})
+@pytest.mark.parametrize(("sure", "expected"), [(0.9, ["emergency"]), (0.6, ["service_info"])])
+async def test_an_emergency_in_any_piece_comes_first_if_it_is_clear(
+    words: NluService, content: CityContent, sure: float, expected: list[str]
+) -> None:
     text = "was kostet der Pass, er atmet nicht mehr"
-    assert await heard(words, content, ears, text) == [("emergency", None, None)]
+    ears = Ears(
+        {
+            text: about("passport", "fee"),
+            "er atmet nicht mehr": about(None, None, sure, intent="emergency"),
+            "was kostet der Pass": about("passport", "fee"),
+        }
+    )
+    assert [intent for intent, _, _ in await heard(words, content, ears, text)] == expected
+
+
+async def test_two_questions_about_no_service_are_one_question_back(
+    words: NluService, content: CityContent
+) -> None:
+    text = "Was kostet das? Wie lange dauert das?"
+    ears = Ears(
+        {
+            text: about(None, "fee"),
+            "Was kostet das?": about(None, "fee"),
+            "Wie lange dauert das?": about(None, "duration"),
+        }
+    )
+    assert await heard(words, content, ears, text) == [("service_info", None, "fee")]
+
+
+async def test_who_is_late_and_asks_twice_is_heard_on_both(words: NluService, content: CityContent) -> None:
+    late = Understanding("", None, "running_late", None, None, 0.9, fallback=False)
+    place, hours = (replace(late, intent=one) for one in ("faq_location", "faq_opening_hours"))
+    ears = Ears(
+        {
+            "Ich komme 20 Minuten zu spät.": late,
+            "Wo ist das Bürgeramt?": place,
+            "Welche Zeiten haben Sie?": hours,
+        }
+    )
+    text = "Ich komme 20 Minuten zu spät. Wo ist das Bürgeramt? Welche Zeiten haben Sie?"
+    asked = [intent for intent, _, _ in await heard(words, content, ears, text)]
+    assert asked == ["faq_location", "faq_opening_hours", "running_late"]
+
+
+async def test_the_pieces_are_asked_once_each_and_greetings_not_at_all(
+    words: NluService, content: CityContent
+) -> None:
+    ears = Ears({})
+    await heard(words, content, ears, "Hallo, ich bin neu hier, was kostet das, und wie lange dauert es")
+    assert len(ears.asked) == len(set(ears.asked)) <= 6
+    assert ("Hallo", None) not in ears.asked

@@ -128,6 +128,14 @@ def remembered(texts: Iterable[str]) -> np.ndarray:
     return np.stack([found[key] for key in keys]) if keys else np.zeros((0, DIMENSIONS), dtype=np.float32)
 
 
+def expect(texts: Sequence[str]) -> None:
+    """Begin to encode those of the texts that the store does not have."""
+    known = _Store.open()
+    found = known.get([_key(text) for text in texts])
+    known.close()
+    encoder().expect([text for text in texts if _key(text) not in found])
+
+
 def _key(text: str) -> bytes:
     return hashlib.sha256(b"e5-small-q4:" + prepared(text).encode()).digest()
 
