@@ -90,6 +90,11 @@ def _parser() -> argparse.ArgumentParser:
     staff = commands.add_parser("staff", help="Accounts of the staff.").add_subparsers(
         required=True, metavar="COMMAND"
     )
+    new = add("add", add_staff, "Make an account; its first password is shown once.", staff)
+    new.add_argument("login")
+    new.add_argument("--name", required=True, help="the name that people are told")
+    new.add_argument("--role", action="append", help="clerk (without it), content or admin; may be repeated")
+    add("list", list_staff, "Show the accounts: login, name, roles.", staff)
     reset = add("reset-password", reset_password, "Give an account a new first password.", staff)
     reset.add_argument("login")
 
@@ -199,6 +204,63 @@ async def _seed(settings: Settings, url: str) -> None:
         await supervisor.seed(house, say)
 
 
+def add_staff(settings: Settings, chosen: argparse.Namespace) -> None:
+    """Errors: OperatorError when the login is taken, login or name is empty, or a role is unknown."""
+    roles = list(dict.fromkeys(chosen.role or ["clerk"]))
+    _check_account(chosen.login, chosen.name, roles)
+    with supervisor.database(settings, say) as url:
+        login, password = asyncio.run(_add_staff(settings, url, chosen.login, chosen.name.strip(), roles))
+    say(f"login {login}   password {password}   (shown only now, to be changed at the first sign-in)")
+
+
+def _check_account(login: str, name: str, roles: Sequence[str]) -> None:
+    from people.service import ROLES
+
+    if not login.strip() or not name.strip():
+        raise OperatorError('Login and name must not be empty. Run: foyer staff add LOGIN --name "Name"')
+    for role in roles:
+        if role not in ROLES:
+            raise OperatorError(f"There is no role {role!r}. Give --role one of: {', '.join(ROLES)}")
+
+
+async def _add_staff(
+    settings: Settings, url: str, login: str, name: str, roles: list[str]
+) -> tuple[str, str]:
+    from foyer.wiring import opened
+    from people.models import Office
+    from people.service import LoginTaken
+
+    async with opened(settings, url) as house, house.database.city(await house.city_id()) as session:
+        office = await session.get_one(Office, await house.office_id())
+        languages = list(house.content.city.languages)
+        try:
+            staff, password = await house.people.create_staff(
+                session, office, login=login, name=name, roles=roles, languages=languages
+            )
+        except LoginTaken:
+            raise OperatorError(
+                f"There is an account with the login {login!r} already. Choose another login, "
+                f"or give that one a new password: foyer staff reset-password {login}"
+            ) from None
+        return staff.login, password
+
+
+def list_staff(settings: Settings, _: argparse.Namespace) -> None:
+    with supervisor.database(settings, say) as url:
+        for line in asyncio.run(_list_staff(settings, url)):
+            print(line)
+
+
+async def _list_staff(settings: Settings, url: str) -> list[str]:
+    from foyer.wiring import opened
+
+    async with opened(settings, url) as house, house.database.city(await house.city_id()) as session:
+        return [
+            f"{one.login}   {one.name}   {', '.join(one.roles)}"
+            for one in await house.people.everyone(session)
+        ]
+
+
 def reset_password(settings: Settings, chosen: argparse.Namespace) -> None:
     with supervisor.database(settings, say) as url:
         password = asyncio.run(_reset_password(settings, url, chosen.login))
@@ -213,7 +275,9 @@ async def _reset_password(settings: Settings, url: str, login: str) -> str:
         try:
             return await house.people.reset_password(session, login)
         except NotFound:
-            raise OperatorError(f"There is no account with the login {login!r}.") from None
+            raise OperatorError(
+                f"There is no account with the login {login!r}. See all of them: foyer staff list"
+            ) from None
 
 
 def backup(settings: Settings, chosen: argparse.Namespace) -> None:

@@ -28,7 +28,7 @@ class Office(CityRow, Base):
 
 
 class Staff(CityRow, Base):
-    """Someone who works for the city. `roles`: clerk, service_centre, content, admin.
+    """Someone who works for the city. `roles`: clerk, content, admin.
 
     `on_duty_until` is moved on by the heartbeat of an open desk.
     """

@@ -22,6 +22,7 @@ RENEW_AFTER = timedelta(minutes=10)
 ON_DUTY = timedelta(seconds=90)
 AUDIT_KEPT = timedelta(days=400)
 SHORTEST_PASSWORD = 12
+ROLES = ("clerk", "content", "admin")
 CONTENT_ROLES = ("content", "admin")
 """Who looks after what the city says."""
 
@@ -109,6 +110,10 @@ class People:
         await session.flush()
         return staff, password
 
+    async def everyone(self, session: AsyncSession) -> list[Staff]:
+        """Every account of the city, by login."""
+        return list(await session.scalars(select(Staff).order_by(Staff.login)))
+
     async def reset_password(self, session: AsyncSession, login: str) -> str:
         """A new first password; every open session of this account ends. Errors: NotFound."""
         staff = await self._by_login(session, login)
@@ -169,6 +174,17 @@ class People:
             raise SignInNeeded
         if renew and found.expires_at < now + IDLE - RENEW_AFTER:
             found.expires_at = found.delete_after = now + IDLE
+        return staff
+
+    async def clerk_of(self, session: AsyncSession, token: str | None, *, renew: bool = True) -> Staff:
+        """Which clerk's browser this is, at work at the desk.
+
+        Errors: SignInNeeded, PasswordChangeNeeded, NotAllowed.
+        """
+        staff = await self.staff_of(session, token, renew=renew)
+        if staff.must_change_password:
+            raise PasswordChangeNeeded
+        require_role(staff, "clerk")
         return staff
 
     async def sign_out(self, session: AsyncSession, token: str | None) -> None:

@@ -186,6 +186,32 @@ def test_an_unusable_setting_is_named(installation: Installation) -> None:
     assert "Traceback" not in log
 
 
+def test_accounts_are_made_and_listed(installation: Installation) -> None:
+    def add(login: str, name: str, *roles: str) -> int:
+        given = [word for role in roles for word in ("--role", role)]
+        return installation.command("staff", "add", login, "--name", name, *given).wait(WITHIN)
+
+    installation.run()
+    assert add("Weber", "Frau Weber") == 0
+    assert add("kaya", " Herr Kaya ", "content", "clerk", "content") == 0
+    assert (add("WEBER", "Noch eine"), add("yilmaz", " "), add(" ", "Frau Yilmaz")) == (78, 78, 78)
+    assert add("yilmaz", "Frau Yilmaz", "clerk", "boss") == 78
+    assert installation.command("staff", "list").wait(WITHIN) == 0
+    log = installation.log.read_text()
+    assert (
+        "admin   Admin   admin, clerk\nkaya   Herr Kaya   content, clerk\nweber   Frau Weber   clerk\n" in log
+    )
+    assert "foyer staff reset-password WEBER" in log
+    assert 'foyer staff add LOGIN --name "Name"' in log
+    assert "There is no role 'boss'. Give --role one of: clerk, content, admin" in log
+    assert "Traceback" not in log
+    ((login, password),) = re.findall(r"login (weber)   password (\S+)", log)
+    account = {"login": login, "password": password}
+    assert (
+        httpx.post(f"{installation.url}/desk/sign-in", data=account).headers["location"] == "/desk/password"
+    )
+
+
 def test_the_operators_commands_start_the_database_for_themselves(installation: Installation) -> None:
     assert installation.command("seed").wait(WITHIN) == 78  # not migrated yet
     assert installation.command("db", "migrate").wait(WITHIN) == 0
