@@ -16,7 +16,7 @@ from conversation.service import office_stream, stream_of
 from escalation.service import Escalation
 from foundation import live
 from foundation.db import Database
-from foundation.errors import SignInNeeded
+from foundation.errors import NotAllowed, SignInNeeded
 from people.models import Staff
 from people.service import ON_DUTY, People
 
@@ -48,7 +48,7 @@ class DeskSocket:
             async with asyncio.TaskGroup() as tasks:
                 for part in (self._heartbeat(), self._office_news(after), self._threads(), self._listen()):
                     tasks.create_task(part)
-        except* SignInNeeded:
+        except* (SignInNeeded, NotAllowed):
             await self._close(NOT_SIGNED_IN)
         except* (WebSocketDisconnect, RuntimeError):
             pass  # the browser is gone; it comes back with the last number it saw
@@ -56,7 +56,7 @@ class DeskSocket:
     async def _heartbeat(self) -> None:
         while True:
             async with self.database.city(self.staff.city_id) as session:
-                staff = await self.people.staff_of(session, self.token, renew=False)
+                staff = await self.people.clerk_of(session, self.token, renew=False)
                 await self.escalation.on_duty(session, staff)
             await asyncio.sleep(HEARTBEAT)
 

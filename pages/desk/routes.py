@@ -17,7 +17,7 @@ from escalation.outcome import NEXT_STEPS, OUTCOMES, Closing, NextStep
 from escalation.service import Escalation
 from foundation import live
 from foundation.db import Database
-from foundation.errors import FoyerError, NotFound, SignInNeeded
+from foundation.errors import FoyerError, NotAllowed, NotFound, SignInNeeded
 from foundation.i18n import Text
 from foundation.web import Pages
 from pages.desk.live import NOT_SIGNED_IN, DeskSocket
@@ -27,7 +27,6 @@ from people.service import (
     CONTENT_ROLES,
     COOKIE,
     SHORTEST_PASSWORD,
-    PasswordChangeNeeded,
     People,
     SignedIn,
     SignInRefused,
@@ -88,10 +87,7 @@ class Desk:
     async def at(self, request: Request) -> AsyncIterator[At]:
         """The dependency of every JSON route. Errors: SignInNeeded, PasswordChangeNeeded, NotAllowed."""
         async with self.database.city(self.city_id) as session:
-            staff = await self.people.staff_of(session, request.cookies.get(COOKIE))
-            if staff.must_change_password:
-                raise PasswordChangeNeeded
-            require_role(staff, "clerk")
+            staff = await self.people.clerk_of(session, request.cookies.get(COOKIE))
             yield At(session, staff, self.pages.language(request))
 
     async def case(self, at: At, case_id: uuid.UUID) -> Case:
@@ -271,8 +267,8 @@ def _socket(routes: APIRouter, desk: Desk) -> None:
         await socket.accept()
         try:
             async with desk.database.city(desk.city_id) as session:
-                staff = await desk.people.staff_of(session, token, renew=False)
-        except SignInNeeded:
+                staff = await desk.people.clerk_of(session, token, renew=False)
+        except (SignInNeeded, NotAllowed):
             return await socket.close(NOT_SIGNED_IN)
         opened = DeskSocket(socket, desk.database, desk.hub, desk.people, desk.escalation, staff, token)
         await opened.run(after)

@@ -1,9 +1,11 @@
 """The desk over HTTP: who gets in, what is shown, that every look is written down."""
 
+import json
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import pytest
@@ -19,6 +21,7 @@ from foundation.live import Hub
 from foundation.settings import ROOT, Settings
 from foundation.web import Assets, Pages, install
 from pages.desk import routes
+from pages.desk.live import NOT_SIGNED_IN
 from pages.desk.views import Views
 from people.models import Audit
 from tests.support.desk import Bureau, sample_bureau
@@ -68,6 +71,27 @@ class Served:
             answer = await http.post("/desk/sign-in", data={"login": login, "password": password})
             assert answer.headers["location"] == "/desk"
             yield http
+
+    async def listen(self, http: httpx.AsyncClient) -> int | None:
+        """The code that closes the desk's socket to this browser; None when it is heard there."""
+        cookies = "; ".join(f"{one.name}={one.value}" for one in http.cookies.jar)
+        address = {"type": "websocket", "path": "/desk/live", "query_string": b"", "subprotocols": []}
+        scope = address | {"headers": [(b"host", b"localhost:8080"), (b"cookie", cookies.encode())]}
+        ping = {"type": "websocket.receive", "text": json.dumps({"kind": "ping"})}
+        gone = {"type": "websocket.disconnect", "code": 1001}
+        said, told = iter([{"type": "websocket.connect"}, ping, gone]), list[Any]()
+
+        async def receive() -> Any:
+            return next(said)
+
+        async def send(message: Any) -> None:
+            told.append(message)
+
+        await self.app(scope, receive, send)
+        if any(json.loads(one.get("text", "{}")) == {"kind": "pong"} for one in told):
+            return None
+        closed: int = told[-1]["code"]
+        return closed
 
     async def looks(self, case_id: uuid.UUID) -> list[str]:
         async with self.database.city(self.city.id) as session:
@@ -174,6 +198,18 @@ async def test_the_desk_is_for_clerks(served: Served) -> None:
     async with served.browser() as http:
         await http.post("/desk/sign-in", data={"login": "redaktion", "password": password})
         assert (await http.get("/desk/api/overview")).status_code == 403
+        assert await served.listen(http) == NOT_SIGNED_IN
+
+
+async def test_the_desks_news_are_for_clerks_with_a_password_of_their_own(served: Served) -> None:
+    async with served.clerk("weber") as http:
+        assert await served.listen(http) is None
+        async with served.database.city(served.city.id) as session:
+            first = await served.bureau.people.reset_password(session, "weber")
+        await http.post("/desk/sign-in", data={"login": "weber", "password": first})
+        assert await served.listen(http) == NOT_SIGNED_IN
+    async with served.browser() as http:
+        assert await served.listen(http) == NOT_SIGNED_IN
 
 
 async def test_another_sites_page_can_do_nothing(served: Served) -> None:
