@@ -149,11 +149,10 @@ class Reader:
         if spelt := self._spelt(text, language):
             return replace(known, service=spelt)
         found = await self.nlu.understand(text, language, {})
-        if found.intent not in ABOUT_SERVICES or (
-            found.fallback and not corrects(self.content, whole.text, language)
-        ):
+        meant, guessed = corrects(self.content, whole.text, language), found.intent not in ABOUT_SERVICES
+        if (guessed or found.fallback) and not meant:
             return None
-        likely = (one.service for one in found.alternatives if one.confidence >= LEAST)
+        likely = (one.service for one in found.alternatives if meant or one.confidence >= LEAST)
         first = next((one for one in (found.service, *likely) if one), None)
         return replace(found, service=first) if first else None
 

@@ -5,22 +5,24 @@ from dataclasses import dataclass, replace
 from conversation.reply import Option
 from dialogue.context import Context, Heard
 from dialogue.skills import arrival, booking, faq, gate, handoff
-from dialogue.state import State
+from dialogue.state import Offered, State
 from foundation.i18n import Text
 
 
 @dataclass(frozen=True)
 class UnderWay:
-    """An answer that was awaited (`expects`) or a gate that was being walked, and the service it is for."""
+    """An answer that was awaited (`expects`) or a gate that was being walked, the service it is for, and its choices."""
 
     expects: str | None
     gate: str | None
     service: str | None
+    offered: tuple[Offered, ...] = ()
 
 
 def of(state: State) -> UnderWay:
     """What is under way now. A question to a clerk is no form: whatever is said there is for the clerk."""
-    return UnderWay(state.expects if state.expects != "question" else None, state.gate, state.service)
+    expects = state.expects if state.expects != "question" else None
+    return UnderWay(expects, state.gate, state.service, tuple(state.offered))
 
 
 async def go_on(context: Context, before: UnderWay, said: int, *, asked_back: bool) -> None:
@@ -41,6 +43,7 @@ async def go_on(context: Context, before: UnderWay, said: int, *, asked_back: bo
         return await gate.walk(context, context.content.service(before.gate))
     context.state.gate = before.gate
     _offer_back(context, before.gate)
+    context.state.unlisted += before.offered  # who types the answer after all has answered
 
 
 async def resume(context: Context, heard: Heard) -> None:

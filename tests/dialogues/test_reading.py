@@ -336,3 +336,54 @@ async def test_the_pieces_are_asked_once_each_and_greetings_not_at_all(
     await heard(words, content, ears, "Hallo, ich bin neu hier, was kostet das, und wie lange dauert es")
     assert len(ears.asked) == len(set(ears.asked)) <= 6
     assert ("Hallo", None) not in ears.asked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Es kostet 12, 50 Euro",
+        "Siehe https://www.heidelberg.de/pass",
+        "Ich bin am 1. Mai umgezogen",
+        "Herr Dr. Müller wohnt in der Str. Nr. 5",
+        "Ich brauche z. B. einen Pass bzw. einen Ausweis",
+        "mieszkam przy ul. Długiej",
+        "я живу на ул. Ленина, 5",
+    ],
+)
+def test_no_piece_ends_at_a_number_an_abbreviation_or_an_address(text: str) -> None:
+    assert (parts_of(text, JOINS), clauses_of(text, JOINS)) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "second"),
+    [
+        ("Guten Tag. Was kostet der Pass?", "Was kostet der Pass?"),
+        ("Ich ziehe um. Was brauche ich?", "Was brauche ich?"),
+        ("Schicken Sie es per SMS. Wie lange dauert es?", "Wie lange dauert es?"),
+        ("Ich komme am 5.\nWas kostet das?", "Was kostet das?"),
+        ("Meine Frage: was kostet das", "was kostet das"),
+    ],
+)
+def test_a_short_word_may_end_a_sentence(text: str, second: str) -> None:
+    assert clauses_of(text, JOINS)[1:] == (second,)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "clauses"),
+    [
+        ("zh", "我是中华人民共和国公民", ()),
+        ("zh", "我和孩子一起办护照需要什么", ()),
+        ("zh", "办护照要多少钱和需要带什么材料", ("办护照要多少钱", "和需要带什么材料")),
+        ("zh", "我搬家了，和家人怎么登记", ("我搬家了", "和家人怎么登记")),
+        ("ru", "сколько стоит паспорт а ещё сколько ждать", ("сколько стоит паспорт", "а ещё сколько ждать")),
+        (
+            "uk",
+            "скільки коштує паспорт а ще скільки чекати",
+            ("скільки коштує паспорт", "а ще скільки чекати"),
+        ),
+    ],
+)
+def test_a_joining_word_inside_another_word_joins_nothing(
+    content: CityContent, language: str, text: str, clauses: tuple[str, ...]
+) -> None:
+    assert clauses_of(text, content.triggers.joins[language]) == clauses
