@@ -15,7 +15,7 @@ from foundation import live
 from foundation.errors import FoyerError, NotFound, SignInNeeded
 from pages.desk.routes import At, Desk
 from people.models import Staff
-from people.service import COOKIE, require_role
+from people.service import COOKIE, PasswordChangeNeeded
 from web_call.files import CaseFiles
 from web_call.ice import Turn
 from web_call.service import CLERK, Calls, call_stream
@@ -57,11 +57,12 @@ def router(there: DeskCalls) -> APIRouter:
         """The call alone, for the second screen."""
         try:
             async with desk.database.city(desk.city_id) as session:
-                staff = await desk.people.staff_of(session, request.cookies.get(COOKIE))
-                require_role(staff, "clerk")
+                staff = await desk.people.clerk_of(session, request.cookies.get(COOKIE))
                 case = await there.held(session, staff, case_id)
         except SignInNeeded:
             return RedirectResponse("/desk/sign-in", status_code=303)
+        except PasswordChangeNeeded:
+            return RedirectResponse("/desk/password", status_code=303)
         return desk.pages.page(request, "desk/call.html", case=case)
 
     @routes.get("/{case_id}/start", name="desk_call_start")
@@ -81,7 +82,7 @@ def router(there: DeskCalls) -> APIRouter:
         token = socket.cookies.get(COOKIE) or ""
 
         async def allowed(session: AsyncSession) -> Case:
-            staff = await desk.people.staff_of(session, token, renew=False)
+            staff = await desk.people.clerk_of(session, token, renew=False)
             return await there.held(session, staff, case_id)
 
         await socket.accept()

@@ -11,7 +11,7 @@ from foundation.files import cleaned, taken_in
 from pages.desk.call import DeskCalls
 from pages.desk.routes import At
 from people.models import Staff
-from people.service import COOKIE, require_role
+from people.service import COOKIE
 from web_call.transfer import FileName, download, file_json
 
 Json = dict[str, Any]
@@ -35,8 +35,7 @@ def router(there: DeskCalls) -> APIRouter:
         """No transaction is open while the file comes in."""
         token = request.cookies.get(COOKIE)
         async with desk.database.city(desk.city_id) as session:
-            staff = await desk.people.staff_of(session, token)
-            require_role(staff, "clerk")
+            staff = await desk.people.clerk_of(session, token)
             await there.held(session, staff, case_id)
         clean = await cleaned(await taken_in(request.stream()))
         async with desk.database.city(desk.city_id) as session:
