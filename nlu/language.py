@@ -15,14 +15,16 @@ import numpy as np
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from foundation.content_models import CityContent
-from nlu.romanised import romanised
+from nlu.romanised import Hidden, romanised
 from nlu.words import fold, folds, split
 
 _SCRIPTS = {
-    "ARABIC": ("ar", "fa", "ur"),
+    "ARABIC": ("ar", "fa", "ur", "ckb"),
     "CYRILLIC": ("uk", "ru", "sr", "bg"),
     "CJK": ("zh",),
     "HEBREW": ("he",),
+    "ETHIOPIC": ("am", "ti"),
+    "MYANMAR": ("my",),
     "LATIN": ("nl", "pt", "vi"),
 }
 """Scripts and the languages written in them. The city's own are told from these, which it may not speak."""
@@ -79,10 +81,18 @@ class Languages:
 
     def of(self, text: str, spoken: str = "") -> str | None:
         """The language of `text` if it shows one clearly; `spoken` is the one of the conversation so far."""
+        return self.read(text, spoken)[0]
+
+    def read(self, text: str, spoken: str = "") -> tuple[str | None, str | None]:
+        """The language that `text` shows, and the one that its Latin letters hide: at most one of them is told."""
         plain = self._plain(text)
         script = _main_script(plain) or ""
+        hidden = self._hidden(text, plain) if script == "LATIN" else None
+        return (None, hidden) if hidden else (self._shown(plain, script, spoken), None)
+
+    def _shown(self, plain: str, script: str, spoken: str) -> str | None:
         own = [code for code in self._enabled if code in self._written_in(script)]
-        if not own or self.romanised(text):
+        if not own:
             return None
         points = self._points(plain, self._written_in(script))
         if len(points) == 1:
@@ -99,19 +109,39 @@ class Languages:
 
         That a conversation stays in its language is as likely as one more known word.
         """
-        scores = dict(_identifier(self._all).rank(_telling(text, next(iter(points)) in _NOT_LATIN)))
-        marks = np.array(
-            [scores[code] + _NATS_A_POINT * (known + (code == spoken)) for code, known in points.items()]
+        best, share = self._likeliest(
+            text, {code: known + (code == spoken) for code, known in points.items()}
         )
+        if share >= _SURE:
+            return best
+        return _of_a_few_words(points, "") if best in self._enabled else None
+
+    def _likeliest(self, text: str, points: Mapping[str, int]) -> tuple[str, float]:
+        """The likeliest of the languages that have `points`, and how likely it is (0 … 1).
+
+        A language that the identifier does not know is as likely as the least likely one it knows.
+        """
+        scores = dict(_identifier(self._all).rank(_telling(text, next(iter(points)) in _NOT_LATIN)))
+        least = min(scores.values())
+        marks = np.array([scores.get(code, least) + _NATS_A_POINT * known for code, known in points.items()])
         shares = np.exp(marks - marks.max())
         best = int(marks.argmax())
-        if shares[best] / shares.sum() >= _SURE:
-            return list(points)[best]
-        return _of_a_few_words(points, "") if list(points)[best] in self._enabled else None
+        return list(points)[best], float(shares[best] / shares.sum())
 
-    def romanised(self, text: str) -> str | None:
+    def _hidden(self, text: str, plain: str) -> str | None:
         """The language of a text that has a script of its own and is typed in Latin letters all the same."""
-        return romanised(_NOISE_BUT_DIGITS.sub(" ", text))
+        said = _NOISE_BUT_DIGITS.sub(" ", text)
+        found = romanised(said)
+        return found.language if found and not self._is_ours(said, plain, found) else None
+
+    def _is_ours(self, said: str, plain: str, hidden: Hidden) -> bool:
+        """Whether a text surely is in one of the city's languages: by its letters, and by more little words of it.
+
+        Letters alone are no proof: the identifier is as sure of texts whose language it cannot know in Latin letters.
+        """
+        best, share = self._likeliest(plain, dict.fromkeys(self._written_in("LATIN"), 0))
+        little = self._filler.get(best, frozenset()) - hidden.words
+        return share >= _SURE and sum(fold(word, best) in little for word in split(said)) > len(hidden.own)
 
     def _plain(self, text: str) -> str:
         return self._terms.sub(" ", _NOISE.sub(" ", unicodedata.normalize("NFC", text)))

@@ -35,13 +35,12 @@ class NluService:
     async def understand(self, text: str, language: str, context: Mapping[str, str]) -> Understanding:
         """`language` is that of the conversation; `context` may hold the `service` spoken of."""
         readable = _latin_digits(text[:LONGEST])
-        spoken = self.languages.of(readable, language)
+        spoken, romanised = self.languages.read(readable, language)
         understanding = None
         if self.parser is not None and readable.strip():
             understanding = await self.parser.parse(readable, spoken or language, context)
         if understanding is None:
             understanding = self.rules.understand(readable, spoken or language, context)
-        romanised = None if spoken else self.languages.romanised(readable)
         return replace(understanding, text=text, language=spoken, romanised=romanised)
 
 
