@@ -5,6 +5,7 @@ templates that name facts (`{fee}`, `{deadline}`) and are filled while they are 
 disagree, and every `Words` that leaves this module is ready to be shown.
 """
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, time
 from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self, TypeVar
@@ -26,6 +27,8 @@ from foundation.money import is_iban
 
 ASPECTS = ("overview", "documents", "fee", "duration", "deadline", "eligibility", "channel", "form")
 FALLBACKS = ("en", "de")
+SOURCE = "de"
+"""The language of the text that prevails."""
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 Aspect = Literal["overview", "documents", "fee", "duration", "deadline", "eligibility", "channel", "form"]
@@ -35,10 +38,41 @@ SignatureLevel = Literal["none", "declared", "drawn", "upload", "qualified", "in
 
 
 class Check(NamedTuple):
-    """Who read a text and found it right, and when. A text without one was made by a machine."""
+    """Who read a text and found it right, and when. A text without one was made by a machine.
+
+    `words` is the mark of the words that were read, see `words_mark`.
+    """
 
     by: str
     at: date
+    words: str = ""
+
+
+def words_mark(source: str, own: str) -> str:
+    """Tells these words beside this German text from any others."""
+    return hashlib.sha256(f"{source}\0{own}".encode()).hexdigest()[:16]
+
+
+def source_of(languages: Collection[str]) -> str:
+    """The language that the others of a text are measured by: German, else the first one."""
+    return SOURCE if SOURCE in languages else next(iter(languages))
+
+
+def text_of(value: Any) -> str:
+    """The words of a text as it is written, bare or with who checked it."""
+    return (value if isinstance(value, str) else str(value["text"])).strip()
+
+
+def check_of(value: Any, source: str) -> Check | None:
+    """Who checked a text as it is written, if it was these words, beside the German text `source`."""
+    if isinstance(value, str) or not {"checked_by", "checked_at"} <= value.keys():
+        return None
+    if value.get("checked_words") != words_mark(source, text_of(value)):
+        return None
+    at = value["checked_at"]
+    return Check(
+        value["checked_by"], at if isinstance(at, date) else date.fromisoformat(at), value["checked_words"]
+    )
 
 
 class Words(dict[str, str]):
@@ -59,20 +93,22 @@ class Words(dict[str, str]):
 
     @classmethod
     def read(cls, raw: object, info: ValidationInfo) -> Self:
-        """Accept `{de: "…", en: {text: "…", checked_by: "…", checked_at: 2026-01-31}}` and fill its templates."""
+        """Fill the templates of `{de: "…", en: {text: "…", checked_by: "…", checked_at: 2026-01-31,
+        checked_words: "…"}}`. A check of other words than these does not count.
+        """
         if isinstance(raw, Words):
             return cls(raw, raw.checks)
         if not isinstance(raw, Mapping):
             raise ValueError("a text needs one line per language, such as `de: …`")
         slots: Mapping[str, Slots] = (info.context or {}).get("slots", {})
         texts, checks = {}, {}
+        source = text_of(raw[source_of(raw)]) if raw else ""
         for language, value in raw.items():
             if slots and language not in slots:
                 continue  # the city does not speak it yet: its texts may be there before
-            text = value if isinstance(value, str) else value["text"]
-            texts[language] = fill(text.strip(), slots.get(language, {}), language)
-            if not isinstance(value, str) and "checked_by" in value:
-                checks[language] = Check(value["checked_by"], value["checked_at"])
+            texts[language] = fill(text_of(value), slots.get(language, {}), language)
+            if check := check_of(value, source):
+                checks[language] = check
         return cls(texts, checks)
 
     @classmethod

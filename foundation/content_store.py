@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from foundation import live
 from foundation.content_edits import Edit, Key
+from foundation.content_models import text_of
 from foundation.db import Base, CityRow, new_id
 
 TOPIC = "content"
@@ -41,16 +42,17 @@ async def version(session: AsyncSession) -> int:
     return await session.scalar(select(func.max(ContentEdit.version))) or 0
 
 
-async def newest(session: AsyncSession) -> list[Edit]:
-    """The newest word on every key of the session's city, in the order of the keys."""
-    rows = await newest_rows(session)
+async def newest(session: AsyncSession, file: str = "") -> list[Edit]:
+    """The newest word on every key of the session's city, or of one file, in the order of the keys."""
+    rows = await newest_rows(session, file)
     return [Edit(Key(row.key, row.language), row.value, row.withdrawn, row.shipped) for row in rows]
 
 
-async def newest_rows(session: AsyncSession) -> list[ContentEdit]:
+async def newest_rows(session: AsyncSession, file: str = "") -> list[ContentEdit]:
     """The same with who said it and when."""
     rows = await session.scalars(
         select(ContentEdit)
+        .where(ContentEdit.key.startswith(f"{file}#" if file else "", autoescape=True))
         .ext(distinct_on(ContentEdit.key, ContentEdit.language))
         .order_by(ContentEdit.key, ContentEdit.language, ContentEdit.version.desc())
     )
@@ -65,6 +67,28 @@ async def rows_of(session: AsyncSession, key: Key) -> list[ContentEdit]:
         .order_by(ContentEdit.version.desc())
     )
     return list(rows)
+
+
+async def words_changed(session: AsyncSession, folder: str) -> dict[str, datetime]:
+    """When the words of each edited file of a folder were last changed; a check alone changes none."""
+    rows = await session.scalars(
+        select(ContentEdit)
+        .where(ContentEdit.key.startswith(f"{folder}/", autoescape=True), ContentEdit.language != "")
+        .order_by(ContentEdit.version)
+    )
+    found: dict[str, datetime] = {}
+    before: dict[Key, str] = {}
+    for row in rows:
+        key = Key(row.key, row.language)
+        was = before.get(key, _words(row.shipped))
+        before[key] = _words(row.shipped if row.withdrawn else row.value)
+        if before[key] != was:
+            found[key.file] = row.at
+    return found
+
+
+def _words(value: Any) -> str:
+    return "" if value is None else text_of(value)
 
 
 async def one_writer(session: AsyncSession) -> None:

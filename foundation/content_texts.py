@@ -1,17 +1,15 @@
 """Every text of a city for those who look after it: what stands there, who checked it, and how it is changed.
 
 A text is checked by a person who has read these very words; what is changed has to be checked again, and a
-translation also when its German text is changed.
+translation also when its German text is changed, whichever way the change came.
 """
 
 import asyncio
-import hashlib
 import string
 import unicodedata
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,14 +20,15 @@ from foundation.addresses import SHARED, kind, texts
 from foundation.clock import Clock
 from foundation.content_check import bidi_balanced
 from foundation.content_edits import Edit, Key, laid_over, plain, shipped_files
-from foundation.content_models import Check
+from foundation.content_models import SOURCE, Check, check_of, source_of, text_of, words_mark
 from foundation.content_store import ContentEdit
 from foundation.errors import FoyerError, Invalid, NotFound, OperatorError
 from foundation.i18n import Text
 from foundation.yamledit import read, same
 
-SOURCE = "de"
 LONGEST = 8000
+
+_SPACING = {ord("\t"): " "} | {ord(one): "\n" for one in "\r\v\f\x85\u2028\u2029"}
 
 Status = Literal["missing", "machine", "edited", "checked"]
 
@@ -84,7 +83,7 @@ class CityText:
     @property
     def model(self) -> str:
         """The language that the others are measured by."""
-        return SOURCE if SOURCE in self.said else next(iter(self.said))
+        return source_of(self.said)
 
     @property
     def slots(self) -> frozenset[str]:
@@ -96,8 +95,12 @@ class CityText:
 
     def mark(self, language: str) -> str:
         """Changes with the words of this language and with the German ones."""
-        seen = [self.said[code].text if code in self.said else "" for code in (self.model, language)]
-        return hashlib.sha256("\0".join(seen).encode()).hexdigest()[:16]
+        own = self.said[language].text if language in self.said else ""
+        return words_mark(self.said[self.model].text, own)
+
+    def source_beside(self, language: str, words: str) -> str:
+        """The German text beside which `words` of this language are read: for German they are that themselves."""
+        return words if language in (SOURCE, self.model) else self.said[self.model].text
 
 
 @dataclass(frozen=True)
@@ -122,26 +125,44 @@ class CityTexts:
 
     async def all(self, session: AsyncSession) -> list[CityText]:
         """Every text, in the order of the files."""
-        rows = await content_store.newest_rows(session)
-        return await asyncio.to_thread(self._all, {Key(row.key, row.language): row for row in rows})
+        return await asyncio.to_thread(self._all, await content_store.newest_rows(session))
 
     async def one(self, session: AsyncSession, key: str) -> CityText:
         """Errors: NotFound."""
-        found = next((text for text in await self.all(session) if text.key == key), None)
-        if found is None:
+        file = Key(key).file
+        rows = await content_store.newest_rows(session, file)
+        found = await asyncio.to_thread(self._all, rows, file)
+        text = next((text for text in found if text.key == key), None)
+        if text is None:
             raise NotFound
-        return found
+        return text
 
     async def versions(self, session: AsyncSession, text: CityText, language: str) -> list[Version]:
         """What the text has been in a language, the latest first; last comes what was shipped."""
         rows = await content_store.rows_of(session, Key(text.key, language))
+        sources = await self._sources(session, text, language)
         shipped = text.shipped.get(language)
-        found = [
-            Version(row.version, *_words(shipped if row.withdrawn else row.value), row, place == 0)
-            for place, row in enumerate(rows)
-            if not row.withdrawn or shipped is not None
+        found = []
+        for place, row in enumerate(rows):
+            value = (row.shipped if place else shipped) if row.withdrawn else row.value
+            if value is not None:
+                now = text.said[language].check if place == 0 else _checked_once(value, sources)
+                found.append(Version(row.version, text_of(value), now, row, place == 0))
+        if shipped is not None:
+            check = _checked_once(shipped, sources) if rows else text.said[language].check
+            found.append(Version(0, text_of(shipped), check, None, not rows))
+        return found
+
+    async def _sources(self, session: AsyncSession, text: CityText, language: str) -> set[str] | None:
+        """The German texts that have ever stood beside a translation; None for the German text itself."""
+        if language in (SOURCE, text.model):
+            return None
+        rows = await content_store.rows_of(session, Key(text.key, text.model))
+        values = [
+            text.shipped.get(text.model),
+            *(value for row in rows for value in (row.value, row.shipped)),
         ]
-        return found if shipped is None else [*found, Version(0, *_words(shipped), None, not rows)]
+        return {text_of(value) for value in values if value is not None}
 
     async def write(
         self,
@@ -167,6 +188,8 @@ class CityTexts:
         same_words = before is not None and words == before.text
         if seen != text.mark(key.language) and (check is not None or not same_words):
             raise TextChanged
+        if check is not None:
+            check = check._replace(words=words_mark(text.source_beside(key.language, words), words))
         if before is not None and same_words and check in (None, before.check):
             return None
         return await self._add(session, text, key.language, words, check, author_id)
@@ -185,7 +208,8 @@ class CityTexts:
             raise TextRefused(problems)
         if seen != text.mark(key.language):
             raise TextChanged
-        if wanted.current:
+        now = text.said.get(key.language)
+        if wanted.current or (now is not None and now.check is None and now.text == wanted.text):
             return None
         return await self._add(session, text, key.language, wanted.text, None, author_id)
 
@@ -201,11 +225,11 @@ class CityTexts:
         edits = [_edit(text, language, words, check)]
         if language == text.model and words != text.said[language].text:
             edits += [
-                _edit(text, code, said.text, None)
+                _unchecked(text, code, said)
                 for code, said in text.said.items()
                 if code != language and said.check is not None
             ]
-        before = [edit for edit in await content_store.newest(session) if edit.key.file == text.file]
+        before = await content_store.newest(session, text.file)
         await asyncio.to_thread(self._can_be_written, text.file, [*before, *edits])
         return await content_store.add(session, edits, author_id=author_id, note="", now=self.clock.now())
 
@@ -218,11 +242,17 @@ class CityTexts:
         except OperatorError as error:
             raise TextRefused([Text("studio.wrong_unwritable")]) from error
 
-    def _all(self, rows: Mapping[Key, ContentEdit]) -> list[CityText]:
+    def _all(self, rows: Iterable[ContentEdit], only: str = "") -> list[CityText]:
+        """The texts of every file, or of one; `rows` are the newest ones there."""
+        by_key: dict[str, dict[str, ContentEdit]] = {}
+        for row in rows:
+            if row.language:
+                by_key.setdefault(row.key, {})[row.language] = row
         return [
-            _text(file, name, languages, rows)
+            _text(file, name, languages, by_key.get(f"{file}#{name}", {}))
             for file, raw in shipped_files(self.content_dir, self.city).items()
             if file != SHARED  # units and their forms are grammar, not something to be checked one by one
+            if only in ("", file)
             for name, languages in self._of_file(file, raw).items()
         ]
 
@@ -235,9 +265,10 @@ class CityTexts:
 
 
 def tidy(words: str) -> str:
-    """As a person meant it: the line ends of a browser's form and control characters are no part of a text."""
-    lines = words.replace("\r\n", "\n").replace("\r", "\n").strip()
-    return "".join(one for one in lines if one == "\n" or unicodedata.category(one) not in ("Cc", "Cs"))
+    """As a person meant it: every line end is the same one, a tab is a space, other control characters go."""
+    lines = words.replace("\r\n", "\n").translate(_SPACING)
+    kept = (one for one in lines if one == "\n" or unicodedata.category(one) not in ("Cc", "Cs"))
+    return "".join(kept).strip()
 
 
 def wrong(words: str, wanted: frozenset[str]) -> list[Text]:
@@ -275,38 +306,48 @@ def _is_sentence(languages: Mapping[str, Any]) -> bool:
     return all(kind(value) == "text" for value in languages.values())
 
 
-def _text(file: str, name: str, shipped: Mapping[str, Any], rows: Mapping[Key, ContentEdit]) -> CityText:
-    codes = [*shipped, *(key.language for key in rows if key.name == f"{file}#{name}" and key.language)]
-    found = {code: _said(shipped.get(code), rows.get(Key(f"{file}#{name}", code))) for code in codes}
-    return CityText(file, name, {code: said for code, said in found.items() if said}, shipped)
+def _text(file: str, name: str, shipped: Mapping[str, Any], rows: Mapping[str, ContentEdit]) -> CityText:
+    own = {code: row for code, row in rows.items() if not row.withdrawn}
+    values = {**shipped, **{code: row.value for code, row in own.items()}}
+    source = text_of(values[source_of(values)])
+    said = {code: _said(value, source, shipped.get(code), own.get(code)) for code, value in values.items()}
+    return CityText(file, name, said, shipped)
 
 
-def _said(shipped: Any, row: ContentEdit | None) -> Said | None:
-    if row is None or row.withdrawn:
-        return None if shipped is None else Said(*_words(shipped))
-    return Said(*_words(row.value), row=row, outdated=not same(plain(shipped), row.shipped))
+def _said(value: Any, source: str, shipped: Any, row: ContentEdit | None) -> Said:
+    outdated = row is not None and not same(shipped, row.shipped)
+    return Said(text_of(value), check_of(value, source), row, outdated)
 
 
-def _words(value: Any) -> tuple[str, Check | None]:
-    """A text as it is written: bare, or with who checked it."""
-    if isinstance(value, str):
-        return value.strip(), None
-    check = Check(value["checked_by"], _day(value["checked_at"])) if "checked_by" in value else None
-    return value["text"].strip(), check
-
-
-def _day(value: str | date) -> date:
-    return value if isinstance(value, date) else date.fromisoformat(value)
+def _checked_once(value: Any, sources: set[str] | None) -> Check | None:
+    """Who checked what stands there no longer, beside one of the German texts of its time."""
+    beside = {text_of(value)} if sources is None else sources
+    return next((check for source in beside if (check := check_of(value, source))), None)
 
 
 def _edit(text: CityText, language: str, words: str, check: Check | None) -> Edit:
     """The new word on a text; the shipped one counts again where it says the same."""
     key, shipped = Key(text.key, language), text.shipped.get(language)
-    if shipped is not None and _words(shipped) == (words, check):
-        return Edit(key, withdrawn=True, shipped=shipped)
     value = words if check is None else _checked(words, check)
+    if shipped is not None and same(value, _stripped(shipped)):
+        return Edit(key, withdrawn=True, shipped=shipped)
     return Edit(key, value, shipped=shipped)
 
 
+def _unchecked(text: CityText, language: str, said: Said) -> Edit:
+    """The same words without their check. Nobody has looked at a newer shipped text by that: it stays news."""
+    edit = _edit(text, language, said.text, None)
+    return edit if edit.withdrawn or said.row is None else replace(edit, shipped=said.row.shipped)
+
+
+def _stripped(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else {**value, "text": text_of(value)}
+
+
 def _checked(words: str, check: Check) -> dict[str, str]:
-    return {"text": words, "checked_by": check.by, "checked_at": check.at.isoformat()}
+    return {
+        "text": words,
+        "checked_by": check.by,
+        "checked_at": check.at.isoformat(),
+        "checked_words": check.words,
+    }

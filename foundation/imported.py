@@ -6,7 +6,7 @@ from typing import Any
 
 from babel.dates import format_date
 
-from foundation.content_models import ASPECTS
+from foundation.content_models import ASPECTS, check_of, text_of, words_mark
 from foundation.i18n import PDI, RTL_LANGUAGES
 from foundation.measures import LRI, Measures
 
@@ -52,17 +52,18 @@ class _Words:
 
     def beside_source(self, aspect: str, texts: Mapping[str, Any], codes: Iterable[str]) -> dict[str, Any]:
         """What is written, and for each other language the German words under a note that they are German."""
-        source = texts.get(SOURCE_LANGUAGE)
-        if source is None:
+        if SOURCE_LANGUAGE not in texts:
             return dict(texts)
-        words = source if isinstance(source, str) else source["text"]
-        return {code: self._in(code, aspect, texts.get(code), words) for code in codes}
+        source = text_of(texts[SOURCE_LANGUAGE])
+        shown = {code: self._in(code, aspect, texts.get(code), source) for code in codes}
+        german = text_of(shown.get(SOURCE_LANGUAGE, source))
+        return {code: _checked_beside(german, value) for code, value in shown.items()}
 
     def _in(self, code: str, aspect: str, own: Any, source: str) -> Any:
-        if own is not None and not isinstance(own, str):
+        if own is not None and check_of(own, source):
             return own  # checked by a person: no note
         first = [self._say("no_video", code)] if aspect == "channel" and self._kind != "video" else []
-        body = [own.strip()] if own else [self._say("only_german", code), _kept_apart(source, code)]
+        body = [text_of(own)] if own else [self._say("only_german", code), _kept_apart(source, code)]
         return "\n\n".join([*first, *body, self._origin(code)])
 
     def silent(self, aspect: str, codes: Iterable[str]) -> dict[str, str]:
@@ -87,6 +88,13 @@ class _Words:
 
     def _say(self, name: str, code: str) -> str:
         return self._measures.imported(name, code)
+
+
+def _checked_beside(german: str, value: Any) -> Any:
+    """A check stays where the German text has got its note."""
+    if isinstance(value, str):
+        return value
+    return {**value, "checked_words": words_mark(german, text_of(value))}
 
 
 def _stated(raw: Mapping[str, Any]) -> bool:

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
@@ -19,6 +21,8 @@ from people.models import City
 
 logger = logging.getLogger(__name__)
 
+LEGAL = "legal"
+"""The folder of pages that say of which day they are."""
 HELP = "Correct it outside: foyer content export DIR, edit, foyer content import DIR."
 
 
@@ -38,11 +42,10 @@ class Contents:
             found = await self._newer()
             if found is None:
                 return False
-            version, edits = found
+            version, edits, changed = found
             try:
-                fresh = await asyncio.to_thread(
-                    read_city, self.settings.content_dir, self.settings.city, edits
-                )
+                shipped = self.settings.content_dir, self.settings.city
+                fresh = _dated(await asyncio.to_thread(read_city, *shipped, edits), changed)
             except OperatorError as error:
                 raise OperatorError(
                     f"the city's edits (version {version}) do not fit: {error} {HELP}"
@@ -63,14 +66,31 @@ class Contents:
                     logger.error("content: version not taken over: %s", error)
                 await waker.wait()
 
-    async def _newer(self) -> tuple[int, list[Edit]] | None:
+    async def _newer(self) -> tuple[int, list[Edit], Mapping[str, datetime]] | None:
+        """The newest version with its edits, and when the words of each legal page were changed."""
         city_id = await self._city_id()
         if city_id is None:
             return None
         async with self.database.city(city_id) as session:
             version = await content_store.version(session)
-            return (version, await content_store.newest(session)) if version != self.version else None
+            if version == self.version:
+                return None
+            changed = await content_store.words_changed(session, LEGAL)
+            return version, await content_store.newest(session), changed
 
     async def _city_id(self) -> uuid.UUID | None:
         async with self.database.every_city() as session:
             return await session.scalar(select(City.id).where(City.slug == self.settings.city))
+
+
+def _dated(content: CityContent, changed: Mapping[str, datetime]) -> CityContent:
+    """Legal pages are of the day of their last change, by the office's calendar, if the files name an earlier one."""
+    zone = ZoneInfo(content.city.office.zone)
+    days = {file: at.astimezone(zone).date() for file, at in changed.items()}
+    pages = {
+        name: page.model_copy(
+            update={"updated": max(page.updated, days.get(f"{LEGAL}/{name}.yaml", page.updated))}
+        )
+        for name, page in content.legal.items()
+    }
+    return content.model_copy(update={"legal": pages})

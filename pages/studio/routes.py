@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from foundation.clock import Clock
 from foundation.content_edits import Key
-from foundation.content_models import Check, CityContent
-from foundation.content_texts import LONGEST, SOURCE, CityText, CityTexts, TextChanged, TextRefused
+from foundation.content_models import SOURCE, Check, CityContent
+from foundation.content_texts import LONGEST, CityText, CityTexts, TextChanged, TextRefused
 from foundation.db import Database
 from foundation.errors import FoyerError, NotFound, SignInNeeded
 from foundation.i18n import Moment, Sayable, Text, direction
@@ -29,6 +29,8 @@ from people.service import CONTENT_ROLES, COOKIE, PasswordChangeNeeded, People, 
 TEMPLATES = Path(__file__).parent / "templates"
 """The folder to be given to Pages as the room "studio"."""
 HOME = "/studio/texts"
+LONGEST_WAY = 3000
+"""Letters of the address of a list: a search of 200 letters is nine times as long there in Chinese."""
 
 Act = Literal["save", "check", "restore"]
 _DONE = {"save": "content.changed", "check": "content.checked", "restore": "content.restored"}
@@ -109,7 +111,7 @@ def sent(
     stands: Annotated[bool, Form()] = False,
     seen: Annotated[str, Form(max_length=40)] = "",
     version: Annotated[int, Form(ge=0)] = 0,
-    back: Annotated[str, Form(max_length=1000)] = "",
+    back: Annotated[str, Form(max_length=LONGEST_WAY)] = "",
 ) -> Change:
     """`stands`: it is about the text as it stands, nothing was typed."""
     typed = None if stands or do == "restore" else text
@@ -128,10 +130,11 @@ def router(studio: Studio) -> APIRouter:
         open: Annotated[str, Query(max_length=1)] = "",
         q: Annotated[str, Query(max_length=200)] = "",
         page: Annotated[int, Query(ge=1)] = 1,
+        saved: Annotated[int, Query(ge=0)] = 0,
     ) -> Response:
         wish = Wish(studio.language(request, language), file, bool(open), q.strip(), page)
         try:
-            return await _list(studio, request, wish)
+            return await _list(studio, request, wish, saved)
         except (SignInNeeded, PasswordChangeNeeded) as error:
             return _to_the_door(error)
 
@@ -140,7 +143,7 @@ def router(studio: Studio) -> APIRouter:
         request: Request,
         key: Annotated[str, Query(max_length=400)],
         language: Annotated[str, Query(alias="in", max_length=10)] = "",
-        back: Annotated[str, Query(max_length=1000)] = "",
+        back: Annotated[str, Query(max_length=LONGEST_WAY)] = "",
         saved: Annotated[int, Query(ge=0)] = 0,
     ) -> Response:
         asked = Change(key, studio.language(request, language), "save", None, "", saved, back)
@@ -155,9 +158,14 @@ def router(studio: Studio) -> APIRouter:
             raise NotFound
         try:
             return await _change(studio, request, change)
-        except SignInNeeded as error:
+        except (SignInNeeded, PasswordChangeNeeded) as error:
             return studio.pages.page(
-                request, "studio/signed_out.html", status=error.status, change=change, way=direction
+                request,
+                "studio/signed_out.html",
+                status=error.status,
+                change=change,
+                way=direction,
+                door=_door(error),
             )
         except (TextRefused, TextChanged) as error:
             return await _one(studio, request, change, error)
@@ -167,11 +175,14 @@ def router(studio: Studio) -> APIRouter:
 
 def _to_the_door(error: FoyerError) -> Response:
     """Where one signs in, or sets the own password."""
-    door = "sign-in" if isinstance(error, SignInNeeded) else "password"
-    return RedirectResponse(f"/desk/{door}", status_code=303)
+    return RedirectResponse(f"/desk/{_door(error)}", status_code=303)
 
 
-async def _list(studio: Studio, request: Request, wish: Wish) -> Response:
+def _door(error: FoyerError) -> Literal["sign-in", "password"]:
+    return "sign-in" if isinstance(error, SignInNeeded) else "password"
+
+
+async def _list(studio: Studio, request: Request, wish: Wish, saved: int) -> Response:
     async with studio.database.city(studio.city_id) as session:
         staff = await studio.staff(session, request)
         texts = await studio.texts.all(session)
@@ -184,6 +195,7 @@ async def _list(studio: Studio, request: Request, wish: Wish) -> Response:
         total=len(texts),
         checked=checked(texts, studio.content.city.languages),
         part=portion(wish.of(texts), wish.page),
+        saved=saved,
         **studio.frame(staff, wish.language),
     )
 
@@ -234,7 +246,7 @@ async def _names(session: AsyncSession, ids: Iterable[uuid.UUID | None]) -> Mapp
 
 
 async def _change(studio: Studio, request: Request, change: Change) -> Response:
-    """Errors: SignInNeeded, NotAllowed, NotFound, TextRefused, TextChanged."""
+    """Errors: SignInNeeded, PasswordChangeNeeded, NotAllowed, NotFound, TextRefused, TextChanged."""
     async with studio.database.city(studio.city_id) as session:
         staff = await studio.staff(session, request)
         number = await _written(studio, session, staff, change)
@@ -242,7 +254,7 @@ async def _change(studio: Studio, request: Request, change: Change) -> Response:
             detail = f"{number} {change.key} {change.language}"
             await studio.people.audit(session, staff, _DONE[change.do], detail=detail)
     if change.text is None and change.do == "check":  # in the list: on with the next one
-        return RedirectResponse(_in_list(change.back), status_code=303)
+        return RedirectResponse(_in_list(change.back, number), status_code=303)
     query = {"key": change.key, "in": change.language, "back": change.back, "saved": number or ""}
     shown = urlencode({name: value for name, value in query.items() if value})
     return RedirectResponse(f"{HOME}/one?{shown}", status_code=303)
@@ -258,10 +270,13 @@ async def _written(studio: Studio, session: AsyncSession, staff: Staff, change: 
     )
 
 
-def _in_list(back: str) -> str:
-    """The list with its place, which `local_path` would drop."""
+def _in_list(back: str, saved: int | None) -> str:
+    """The list with its place, which `local_path` would drop, and what was saved."""
     path, _, place = back.partition("#")
-    return local_path(path) + (f"#{place}" if place.isalnum() else "")
+    path = local_path(path)
+    if saved is not None:
+        path += f"{'&' if '?' in path else '?'}saved={saved}"
+    return path + (f"#{place}" if place.isalnum() else "")
 
 
 def anchor(text: CityText) -> str:

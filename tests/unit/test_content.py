@@ -10,7 +10,7 @@ import pytest
 from conversation.service import KEEP_CLOSED, KEEP_OPEN
 from foundation.content import ASPECTS, CityContent, Question, Result, load
 from foundation.content_check import bidi_balanced, content_findings
-from foundation.content_models import Check, Gate
+from foundation.content_models import Check, Gate, words_mark
 from foundation.errors import NotFound, OperatorError
 from foundation.settings import ROOT
 from people.service import AUDIT_KEPT
@@ -274,7 +274,8 @@ def test_a_checked_text_says_by_whom(copy: Path) -> None:
         copy,
         "services/address_change.yaml",
         'de: "Gebühr für die Ummeldung: {fee}."',
-        'de: {text: "Gebühr für die Ummeldung: {fee}.", checked_by: "Rechtsamt", checked_at: 2026-11-02}',
+        'de: {text: "Gebühr für die Ummeldung: {fee}.", checked_by: "Rechtsamt", checked_at: 2026-11-02, '
+        f"checked_words: '{words_mark(*['Gebühr für die Ummeldung: {fee}.'] * 2)}'}}",
     )
     fee = load(copy, "heidelberg").service("address_change").aspects["fee"]
     status = fee.status("de")
@@ -282,6 +283,20 @@ def test_a_checked_text_says_by_whom(copy: Path) -> None:
     assert (status.by, status.at.isoformat(), fee.status("en")) == ("Rechtsamt", "2026-11-02", "machine")
     assert fee["de"] == "Gebühr für die Ummeldung: keine."
     assert content_findings(copy, "heidelberg") == []
+
+
+@pytest.mark.parametrize("mark", ["", 'checked_words: "0123456789abcdef"'])
+def test_a_check_of_other_words_does_not_count(copy: Path, mark: str) -> None:
+    spoil(
+        copy,
+        "services/address_change.yaml",
+        'de: "Gebühr für die Ummeldung: {fee}."',
+        'de: {text: "Gebühr für die Ummeldung: {fee}.", checked_by: "Rechtsamt", checked_at: 2026-11-02, '
+        f"{mark}}}",
+    )
+    fee = load(copy, "heidelberg").service("address_change").aspects["fee"]
+    assert fee.status("de") == "machine"
+    assert fee["de"] == "Gebühr für die Ummeldung: keine."
 
 
 def test_a_fact_that_changes_changes_every_sentence(copy: Path) -> None:

@@ -12,12 +12,14 @@ import pytest
 from foundation.content import ASPECTS, CityContent, load
 from foundation.content_check import content_findings
 from foundation.content_edits import Edit, Key
+from foundation.content_models import words_mark
 from foundation.errors import OperatorError
 from foundation.imports import dldb, xzufi
 from foundation.imports.entry import fee_minor
 from foundation.imports.markup import Block, blocks
 from foundation.imports.merge import LAST, Importer, Report
 from foundation.settings import ROOT
+from foundation.yamledit import read
 from nlu.retrieval import service_texts
 from nlu.service import NluService
 from nlu.training import TrainingData
@@ -242,12 +244,32 @@ def test_readers_of_other_languages_are_told_that_a_text_is_german(folder: Folde
 def test_a_translation_or_a_checked_text_takes_the_place_of_the_note(folder: Folder) -> None:
     folder.take()
     old = next(line for line in folder.file("baumfaellung").read_text().splitlines() if "80 cm" in line)
-    checked = old.replace("de: ", "de: {text: ") + ", checked_by: Amt, checked_at: 2026-08-01}"
+    german = read(old)["de"]
+    checked = old.replace("de: ", "de: {text: ") + (
+        f", checked_by: Amt, checked_at: 2026-08-01, checked_words: '{words_mark(german, german)}'}}"
+    )
     folder.edit("baumfaellung", old, f'{checked}\n    en: "Thick trees are protected."')
     overview = folder.load().service("baumfaellung").overview
-    assert "geprüft" not in overview["de"]
+    assert overview["de"] == german
+    assert overview.status("de") != "machine"
     assert overview["en"].startswith("Thick trees are protected.")
     assert overview["tr"].startswith("Bu metin yalnızca Almanca")
+
+
+def test_a_checked_translation_stands_beside_german_words_with_their_note(folder: Folder) -> None:
+    folder.take()
+    old = next(line for line in folder.file("baumfaellung").read_text().splitlines() if "80 cm" in line)
+    own = "Kalın ağaçlar korunur."
+    mark = words_mark(read(old)["de"], own)
+    tree = f"tr: {{text: {own}, checked_by: Amt, checked_at: 2026-08-01, checked_words: '{mark}'}}"
+    folder.edit("baumfaellung", old, f"{old}\n    {tree}")
+    overview = folder.load().service("baumfaellung").overview
+    assert (overview["tr"], overview.status("de")) == (own, "machine")
+    assert overview.status("tr") != "machine"
+    folder.edit("baumfaellung", "80 cm", "90 cm")
+    overview = folder.load().service("baumfaellung").overview
+    assert overview.status("tr") == "machine"
+    assert overview["tr"].startswith(f"{own}\n")  # with the note where it comes from
 
 
 # -- again -------------------------------------------------------------------------------------------
