@@ -68,7 +68,8 @@ def try_bite(row: Row, patch: Path | None, *, quick: bool) -> Verdict:
             _git(copy, "apply", "-C1", "--whitespace=nowarn", str(patch))
         _build_pages(copy, bitten="web/" in _changed(patch))
         _git(copy, "init", "-q")
-        _git(copy, "add", "-A")
+        # Not the links: who clones the copy gets the tree alone, as from anywhere else.
+        _git(copy, "add", "-A", "--", ".", *(f":(exclude){name}" for name in LINKED))
         _git(copy, "-c", "user.name=bite", "-c", "user.email=bite@example.org", "commit", "-qm", "bitten")
         return judge([row], where=copy, quick=quick, until_first=patch is not None, quiet=True)[row.slug]
 
