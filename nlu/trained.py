@@ -31,11 +31,11 @@ WEAK = 0.25
 DOUBT = 0.4
 """From this share of "out of scope" on we ask back, whatever else is likelier."""
 EXACT = 0.9
-NEARNESS = 2.0
+NEARNESS = 3.0
 """How much the nearest texts of a service count beside the model's share of it."""
-STRANGENESS = 1.3
+STRANGENESS = 2.0
 """How much the model's doubt counts for a service that it never learned."""
-IMPORTED, PLAINLY = 0.3, 0.5
+IMPORTED, PLAINLY = 0.4, 0.5
 """So near (cosine) a service must lie that the model never learned; from the second on even if it seems strange."""
 _LITERAL = frozenset({"emergency", "choose_language"})
 """Whenever the word lists find these literally they count: the one must not wait, the other names the language."""

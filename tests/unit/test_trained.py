@@ -82,8 +82,8 @@ def test_a_service_that_the_model_knows_well_keeps_its_messages() -> None:
         ([(TOPIC, 0.2)], {CONDUCT: 0.9}, True),
         ([(TOPIC, 0.9)], {CONDUCT: 0.2, CARD: 0.1}, True),
         ([(TOPIC, 0.5), ("out_of_scope", 0.45)], {CONDUCT: 0.9}, True),
-        ([(TOPIC, 0.5)], {CONDUCT: 0.4}, True),
-        ([("out_of_scope", 0.9)], {CONDUCT: 0.9}, True),
+        ([(TOPIC, 0.5)], {CONDUCT: 0.4, CARD: 0.1}, True),
+        ([("out_of_scope", 0.9)], {CONDUCT: 0.9, CARD: 0.05}, True),
         ([("greet", 0.9)], {CONDUCT: 0.1}, False),
     ],
 )
@@ -102,7 +102,7 @@ def test_what_the_word_lists_find_too_is_not_doubted() -> None:
 
 def test_a_doubtful_aspect_is_asked_for_among_the_aspects() -> None:
     said = replace(
-        answer((TOPIC, 0.9), ("greet", 0.1), services={CARD: 0.9}),
+        answer((TOPIC, 0.9), ("greet", 0.1), services={CARD: 0.97, CONDUCT: 0.01}),
         aspects=(Ranked("fee", 0.2), Ranked(NONE, 0.19)),
     )
     found = combined("…", said, Understanding("…"), {}, index(CONDUCT, CARD))
