@@ -72,7 +72,7 @@ class Reader:
         """Several questions, or those that are clear in a message that is not; none: it is to be read as a whole."""
         joins = self.content.triggers.joins.get(language, ())
         parts, clauses = parts_of(text, joins), clauses_of(text, joins)
-        pieces = await self._understood(dict.fromkeys((*parts, *clauses)), language)
+        pieces = await self._understood(dict.fromkeys((*parts, *clauses)), language, whole)
         named = whole.service if whole.intent in ABOUT_SERVICES and not whole.fallback else None
         heard = self._questions([pieces[one] for one in parts], language, state, named)
         smallest = self._questions([pieces[one] for one in clauses], language, state)
@@ -88,12 +88,20 @@ class Reader:
         clear = all(one.confidence >= CLEAR for one in told) and any(one.service for one in told)
         return told if lost and clear else ()
 
-    async def _understood(self, pieces: Iterable[str], language: str) -> dict[str, Understanding]:
+    async def _understood(
+        self, pieces: Iterable[str], language: str, whole: Understanding
+    ) -> dict[str, Understanding]:
         """Pieces of one message, all asked at once; a greeting is known without being asked."""
         greetings = {fold(one) for one in self.content.triggers.intents["greet"].get(language, ())}
         asked = [one for one in pieces if fold(one) not in greetings]
-        found = await asyncio.gather(*(self.nlu.understand(one, language, {}) for one in asked))
+        found = await asyncio.gather(*(self._ask(one, language, whole) for one in asked))
         return {one: Understanding(one) for one in pieces} | dict(zip(asked, found, strict=True))
+
+    async def _ask(self, piece: str, language: str, whole: Understanding) -> Understanding:
+        """Who has waited in vain for the model once does not wait for it again in the same message."""
+        if whole.by_words:
+            return self.nlu.rules.understand(piece, language, {})
+        return await self.nlu.understand(piece, language, {})
 
     def _questions(
         self, pieces: Sequence[Understanding], language: str, state: State, named: str | None = None
@@ -148,7 +156,7 @@ class Reader:
             return known
         if spelt := self._spelt(text, language):
             return replace(known, service=spelt)
-        found = await self.nlu.understand(text, language, {})
+        found = await self._ask(text, language, whole)
         meant, guessed = corrects(self.content, whole.text, language), found.intent not in ABOUT_SERVICES
         if (guessed or found.fallback) and not meant:
             return None

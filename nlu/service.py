@@ -40,7 +40,8 @@ class NluService:
         if self.parser is not None and readable.strip():
             understanding = await self.parser.parse(readable, spoken or language, context)
         if understanding is None:
-            understanding = self.rules.understand(readable, spoken or language, context)
+            literal = self.rules.understand(readable, spoken or language, context)
+            understanding = replace(literal, by_words=True)
         return replace(understanding, text=text, language=spoken, romanised=romanised)
 
 
