@@ -9,6 +9,7 @@ from babel import Locale
 from babel.dates import get_day_names
 from babel.numbers import format_currency
 
+from foundation.glosses import glossed
 from foundation.i18n import FSI, PDI, RTL_LANGUAGES
 from foundation.yamlfile import YamlFile
 
@@ -127,12 +128,12 @@ class Measures:
         return str(found.get(language) or found.get("en") or self._entry("imported", name, language))
 
     def asked(self, name: str) -> dict[str, tuple[str, ...]]:
-        """How people of every language ask for a service of this name."""
+        """How people of every language ask for a service of this German name, which is glossed in theirs."""
         said: Mapping[str, Mapping[str, str]] = self._file.value.get("imported", {})
         found: dict[str, tuple[str, ...]] = {}
         for question in ("asked_fee", "asked_channel"):
             for code, template in said.get(question, {}).items():
-                found[code] = (*found.get(code, ()), template.format(name=name))
+                found[code] = (*found.get(code, ()), template.format(name=glossed(name, code)))
         return found
 
     def _comma(self, language: str) -> str:

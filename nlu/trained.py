@@ -28,15 +28,18 @@ In a language without examples all shares are smaller: by the same bar every fif
 """
 WEAK = 0.25
 """So small a share of the model counts less than a word that stands there literally."""
+SAID = 0.3
+"""How much a word that stands there literally counts beside the model's share of what is asked about a service."""
 DOUBT = 0.4
 """From this share of "out of scope" on we ask back, whatever else is likelier."""
 EXACT = 0.9
 NEARNESS = 3.0
 """How much the nearest texts of a service count beside the model's share of it."""
-STRANGENESS = 2.0
-"""How much the model's doubt counts for a service that it never learned."""
-IMPORTED, PLAINLY = 0.4, 0.5
-"""So near (cosine) a service must lie that the model never learned; from the second on even if it seems strange."""
+IMPORTED, NAMED = 0.5, 0.7
+"""So near (cosine) a service must lie that the model never learned; from the second on it counts before a topic."""
+IMPORTED_NEARNESS, STRANGENESS = 6.0, 1.5
+"""How much its nearness, and the model's doubt, count for such a service against those that were learned."""
+_TOPIC = "faq_"
 _LITERAL = frozenset({"emergency", "choose_language"})
 """Whenever the word lists find these literally they count: the one must not wait, the other names the language."""
 _MANY_WORDS = 4
@@ -105,8 +108,7 @@ def combined(
     """One reading from the model's `answer` and the word lists' `literal` one; less likely than `bar`, we ask back."""
     near = index.near(answer.vector) if index else ()
     unlearned = _unlearned(answer, near)
-    found = unlearned is not None and unlearned.confidence >= PLAINLY
-    if unlearned and found and answer.intents[0].name == "out_of_scope":
+    if unlearned and _hides(answer.intents[0].name, unlearned):
         answer = replace(answer, intents=(Ranked("service_info", unlearned.confidence), *answer.intents[1:]))
     first, exact = answer.intents[0], not literal.fallback and literal.confidence >= EXACT
     if exact and (literal.intent in _LITERAL or first.confidence < WEAK):
@@ -114,7 +116,8 @@ def combined(
     agreed = exact and literal.intent == first.name
     confidence = (1 + first.confidence) / 2 if agreed else first.confidence
     service = _service(answer, literal, context, near) if first.name in ABOUT_SERVICES else Ranked(NONE, 1.0)
-    aspect = _aspect(answer, literal) if first.name == "service_info" else Ranked(NONE, 1.0)
+    asked = _aspect(answer, literal)
+    aspect = asked if first.name == "service_info" else Ranked(NONE, 1.0)
     chance = confidence * service.confidence * aspect.confidence
     return Understanding(
         text,
@@ -123,8 +126,8 @@ def combined(
         service=_or_none(service),
         aspect=_or_none(aspect),
         confidence=round(confidence, 4),
-        alternatives=_alternatives(answer, service, context, near),
-        fallback=not found and (chance < bar or _is_strange(answer, known=agreed)),
+        alternatives=_alternatives(answer, service, asked, context, near),
+        fallback=unlearned is None and (chance < bar or _is_strange(answer, known=agreed)),
         choice=literal.choice if literal.intent == first.name else None,
     )
 
@@ -152,16 +155,16 @@ def _service(
             return Ranked(named, 1.0)
         sure = answer.services[0].confidence if answer.services else 1.0
         return Ranked(context.get("service") or NONE, sure)
-    together = _together(answer, near)
+    together = _together(answer, near, NEARNESS)
     best = max(together, key=lambda name: together[name])
     return next(one for one in answer.services if one.name == best)
 
 
-def _together(answer: Answer, near: Sequence[Ranked]) -> Mapping[str, float]:
-    """How much speaks for each service that the model learned."""
+def _together(answer: Answer, near: Sequence[Ranked], nearness: float) -> Mapping[str, float]:
+    """How much speaks for each service that the model learned; its nearness counts `nearness` times."""
     cosines = {one.name: one.confidence for one in near}
     return {
-        one.name: one.confidence + NEARNESS * cosines.get(one.name, 0.0)
+        one.name: one.confidence + nearness * cosines.get(one.name, 0.0)
         for one in answer.services
         if one.name != NONE
     }
@@ -178,8 +181,13 @@ def _unlearned(answer: Answer, near: Sequence[Ranked]) -> Ranked | None:
         return None
     doubt = 1 - answer.services[0].confidence if answer.services else 1.0
     strange = _share(answer, "out_of_scope")
-    known = max(_together(answer, near).values(), default=0.0)
-    return best if STRANGENESS * (doubt + strange) + NEARNESS * best.confidence > known else None
+    known = max(_together(answer, near, IMPORTED_NEARNESS).values(), default=0.0)
+    return best if STRANGENESS * (doubt + strange) + IMPORTED_NEARNESS * best.confidence > known else None
+
+
+def _hides(intent: str, unlearned: Ranked) -> bool:
+    """Whether the model says this only because it never learned the service: leaving the church, not church tax."""
+    return intent == "out_of_scope" or (intent.startswith(_TOPIC) and unlearned.confidence >= NAMED)
 
 
 def _share(answer: Answer, intent: str) -> float:
@@ -192,12 +200,13 @@ def _named(literal: Understanding) -> str | None:
 
 
 def _aspect(answer: Answer, literal: Understanding) -> Ranked:
+    """What is asked about the service; a word for it may decide between readings that are nearly alike."""
     if not answer.aspects:
         return Ranked(literal.aspect or "overview", 1.0)
-    first = answer.aspects[0]
-    if first.confidence < WEAK and literal.aspect and literal.confidence >= EXACT:
-        return Ranked(literal.aspect, literal.confidence)
-    return _named_aspect(first)
+    named = map(_named_aspect, answer.aspects)
+    weighed = (replace(one, confidence=one.confidence + SAID * (one.name == literal.aspect)) for one in named)
+    best = max(weighed, key=lambda one: one.confidence)
+    return replace(best, confidence=min(1.0, best.confidence))
 
 
 def _named_aspect(one: Ranked) -> Ranked:
@@ -206,21 +215,21 @@ def _named_aspect(one: Ranked) -> Ranked:
 
 
 def _alternatives(
-    answer: Answer, service: Ranked, context: Mapping[str, str], near: Sequence[Ranked]
+    answer: Answer, service: Ranked, asked: Ranked, context: Mapping[str, str], near: Sequence[Ranked]
 ) -> tuple[Alternative, ...]:
     """The next readings: another question about the service, other services of the same question, other intents."""
-    first, aspects = answer.intents[0], [_named_aspect(one) for one in answer.aspects[:2]]
-    found: list[Alternative] = []
+    first, found = answer.intents[0], list[Alternative]()
     if first.name == "service_info":
-        found += [Alternative(first.name, _or_none(service), one.name, one.confidence) for one in aspects[1:]]
+        others = [one for one in map(_named_aspect, answer.aspects) if one.name != asked.name][:1]
+        found += [Alternative(first.name, _or_none(service), one.name, one.confidence) for one in others]
     if first.name in ABOUT_SERVICES:
-        aspect = aspects[0].name if aspects and first.name == "service_info" else None
-        others = [one for one in near or answer.services if one.name not in (service.name, NONE)][:2]
+        aspect = asked.name if first.name == "service_info" else None
+        neighbours = [one for one in near or answer.services if one.name not in (service.name, NONE)][:2]
         left = 1 - service.confidence
-        found += [Alternative(first.name, one.name, aspect, left * one.confidence) for one in others]
+        found += [Alternative(first.name, one.name, aspect, left * one.confidence) for one in neighbours]
     for one in answer.intents[1:]:
         about = _about(one.name, answer, service, context, near)
-        aspect = aspects[0].name if aspects and one.name == "service_info" else None
+        aspect = asked.name if one.name == "service_info" else None
         found.append(Alternative(one.name, about, aspect, one.confidence))
     likeliest = sorted(found, key=lambda one: -one.confidence)[:_ALTERNATIVES]
     return tuple(replace(one, confidence=round(one.confidence, 4)) for one in likeliest)

@@ -71,8 +71,36 @@ def test_a_service_that_no_model_learned_is_not_out_of_scope() -> None:
 
 
 def test_a_service_that_the_model_knows_well_keeps_its_messages() -> None:
-    said = answer((TOPIC, 0.9), services={CARD: 0.97})
-    assert combined("…", said, Understanding("…"), {}, index(IMPORTED, CARD)).service == CARD
+    a_little_nearer = ServiceIndex((IMPORTED, CARD), np.array([[0.7, 0, 0], [0, 1, 0]], dtype=np.float32))
+    for share, expected in ((0.97, CARD), (0.3, IMPORTED)):
+        said = answer((TOPIC, 0.9), services={CARD: share})
+        assert combined("…", said, Understanding("…"), {}, a_little_nearer).service == expected
+
+
+@pytest.mark.parametrize(
+    ("nearness", "expected"), [(0.8, (TOPIC, IMPORTED)), (0.55, ("faq_church_tax", None))]
+)
+def test_a_service_that_lies_very_near_counts_before_a_topic(
+    nearness: float, expected: tuple[str, str | None]
+) -> None:
+    """Leaving the church is a service; without an entry for it, it is a question about church tax."""
+    texts = ServiceIndex((IMPORTED,), np.array([[nearness / 0.8, 0, 0]], dtype=np.float32))
+    said = answer(("faq_church_tax", 0.98), services={CARD: 0.2})
+    found = combined("…", said, Understanding("…"), {}, texts)
+    assert (found.intent, found.service) == expected
+
+
+def test_a_word_for_what_is_asked_decides_between_readings_that_are_nearly_alike() -> None:
+    said = replace(
+        answer((TOPIC, 0.9), services={CARD: 0.97}),
+        aspects=(Ranked("eligibility", 0.4), Ranked("channel", 0.3), Ranked("form", 0.2)),
+    )
+    online = Understanding("…", intent=TOPIC, aspect="channel", confidence=0.6, fallback=False)
+    found = combined("…", said, online, {}, index(CONDUCT, CARD))
+    assert found.aspect == "channel"
+    assert found.alternatives[0].aspect == "eligibility"
+    sure = replace(said, aspects=(Ranked("eligibility", 0.8), Ranked("channel", 0.1)))
+    assert combined("…", sure, online, {}, index(CONDUCT, CARD)).aspect == "eligibility"
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ class MeaningClassifier(GraphComponent):
             "ranking_length": 8,
             "networks": 3,
             "hidden": 768,
-            "epochs": 24,
+            "epochs": 20,
             "letters": 400,
             "most_letters": 60000,
         }
@@ -214,14 +214,14 @@ def _learned(
     model = tf.keras.Model(entrance, {task: head(inner) for task, head in heads.items()})
     loss = tf.keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.05)
     steps = config["epochs"] * max(1, len(seen) // _TOGETHER)
-    model.compile(tf.keras.optimizers.Adam(tf.keras.optimizers.schedules.CosineDecay(3e-3, steps)), loss)
+    model.compile(tf.keras.optimizers.Adam(tf.keras.optimizers.schedules.CosineDecay(4e-3, steps)), loss)
     targets = {task: _one_hot(said[task], names[task]) for task in heads}
     weights = {task: _weights(said[task], even=task == INTENT) for task in heads}
     model.fit(seen, targets, sample_weight=weights, batch_size=_TOGETHER, epochs=config["epochs"], verbose=0)
     return Network(_weights_of(hidden), {task: _weights_of(head) for task, head in heads.items()})
 
 
-_TOGETHER = 256
+_TOGETHER = 512
 
 
 def _weights_of(layer: Any) -> Layer:
