@@ -30,7 +30,7 @@ MUNICH = Path(
 )
 QUESTIONS = Path(__file__).parent / "content_import"
 SERVICES, USABLE, TEN = 287, 0.95, 10
-OTHERS = 0.5
+OTHERS = 0.8
 """Least share of the questions on further services, among them those whose names lie near to others."""
 
 
