@@ -16,7 +16,7 @@ from foundation.settings import ROOT
     [
         ("Fischereischein", "en", "fishing licence"),
         ("Fischereischein", "fr", "permis de pêche"),
-        ("Saisonkennzeichen", "en", "seasonal plate"),
+        ("Saisonkennzeichen", "en", "seasonal number plate"),
         ("Schülerausweis", "it", "documento d'identità alunno"),
         ("Hundesteuer", "uk", "податок на собак"),
         ("Mietberatung", "en", "rent advice"),
