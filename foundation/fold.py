@@ -21,5 +21,7 @@ _LETTERS = str.maketrans(
 
 def fold(text: str) -> str:
     """ "İSTANBUL" and "istanbul" become one, so do "الإسكندرية" and "الاسكندريه"; other characters stay."""
+    if text.isascii():
+        return text.lower()
     plain = unicodedata.normalize("NFKD", text.translate(_LETTERS).casefold())
     return "".join(one for one in plain if not unicodedata.combining(one)).translate(_LETTERS)

@@ -32,6 +32,15 @@ class Phrase:
     label: Label
 
 
+@dataclass(frozen=True)
+class _Matcher:
+    """Phrases and what they name. `first` are the words they begin with: most messages have none of a language."""
+
+    find: "PhraseMatcher"
+    labels: Mapping[tuple[str, ...], Iterable[Label]]
+    first: frozenset[str]
+
+
 @dataclass
 class _Lists:
     """The phrases of one language as matchers over its own blank pipeline."""
@@ -44,23 +53,19 @@ class _Lists:
 
     def __post_init__(self) -> None:
         import spacy  # takes a second: only when the first message comes
-        from spacy.matcher import PhraseMatcher
 
         self._nlp: Language = spacy.blank(self.language)
-        self._written = PhraseMatcher(self._nlp.vocab)
-        self._stemmed = PhraseMatcher(self._nlp.vocab)
         self._labels: dict[tuple[str, ...], set[Label]] = {}
         self._stem_labels: dict[tuple[str, ...], dict[Label, int]] = {}
         for phrase in self.phrases:
             self._learn(phrase)
-        self._fill(self._written, self._labels)
-        self._fill(self._stemmed, self._stem_labels)
         self._vocabulary = {word for words in self._stem_labels for word in words}
         self._alike: dict[str, list[str]] = {}
         for word in self._vocabulary:
             self._alike.setdefault(word[0], []).append(word)
-        self._clear = {words: self._clearest(labels) for words, labels in self._stem_labels.items()}
-        for words, labels in self._clear.items():
+        clear = {words: self._clearest(labels) for words, labels in self._stem_labels.items()}
+        self._written, self._stemmed = self._matcher(self._labels), self._matcher(clear)
+        for words, labels in clear.items():
             if len(words) > 1:
                 known = self._loose.setdefault(max(words, key=len), [])
                 known += [(frozenset(words), label) for label in labels]
@@ -68,10 +73,10 @@ class _Lists:
     def find(self, folded: list[str], *, own: bool) -> list[Match]:
         """All phrases in these words. Only the language of the message itself gets its endings and slips forgiven."""
         weight = 1.0 if own else FOREIGN
-        found = list(self._matches(self._written, self._labels, folded, range(len(folded)), EXACT * weight))
+        found = list(self._matches(self._written, folded, range(len(folded)), EXACT * weight))
         if own:
             words, places, corrected = self._stems(folded)
-            for match in self._matches(self._stemmed, self._clear, words, places, STEMMED):
+            for match in self._matches(self._stemmed, words, places, STEMMED):
                 slip = any(match.start <= place < match.end for place in corrected)
                 found.append(match.sure(CORRECTED) if slip else match)
             found += self._loosely(words, places)
@@ -96,27 +101,25 @@ class _Lists:
         shortest = min(labels.values())
         return [label for label, length in labels.items() if label[0] == "service" or length == shortest]
 
-    def _fill(self, matcher: "PhraseMatcher", phrases: Iterable[tuple[str, ...]]) -> None:
+    def _matcher(self, labels: Mapping[tuple[str, ...], Iterable[Label]]) -> _Matcher:
+        from spacy.matcher import PhraseMatcher
         from spacy.tokens import Doc
 
-        for words in phrases:
-            matcher.add(" ".join(words), [Doc(self._nlp.vocab, words=list(words))])
+        found = PhraseMatcher(self._nlp.vocab)
+        for words in labels:
+            found.add(" ".join(words), [Doc(self._nlp.vocab, words=list(words))])
+        return _Matcher(found, labels, frozenset(words[0] for words in labels))
 
     def _matches(
-        self,
-        matcher: "PhraseMatcher",
-        labels: Mapping[tuple[str, ...], Iterable[Label]],
-        words: list[str],
-        places: Iterable[int],
-        confidence: float,
+        self, matcher: _Matcher, words: list[str], places: Iterable[int], confidence: float
     ) -> Iterator[Match]:
         from spacy.tokens import Doc
 
-        if not words:
+        if matcher.first.isdisjoint(words):
             return
         at = list(places)
-        for _, start, end in matcher(Doc(self._nlp.vocab, words=words)):
-            for kind, name in labels[tuple(words[start:end])]:
+        for _, start, end in matcher.find(Doc(self._nlp.vocab, words=words)):
+            for kind, name in matcher.labels[tuple(words[start:end])]:
                 size = sum(len(word) for word in words[start:end])
                 yield Match(kind, name, at[start], at[end - 1] + 1, end - start, size, confidence)
 
