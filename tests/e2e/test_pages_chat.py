@@ -19,6 +19,9 @@ from tests.support.browser import DESKTOP, PHONE, Visitor, visiting
 from tests.support.chat import Chat, Waiting, running_chat
 from tests.support.factory import SampleCity
 
+FROZEN = 1_900_000_000
+"""A moment in seconds since 1970."""
+
 
 @pytest.fixture
 async def chat(
@@ -143,6 +146,38 @@ async def test_a_lost_socket_comes_back_and_shows_what_was_missed(chat: Chat, ar
     assert sockets[1].url.endswith("after=1")
     assert await page.locator(".said .text").all_inner_texts() == ["eins", "zwei"]
     arabic.check()
+
+
+async def test_what_gets_through_brings_the_socket_back_at_once(chat: Chat, desk: Visitor) -> None:
+    """The page's clock stands still, so no pause between two tries ends by itself."""
+    sockets: list[WebSocketRoute] = []
+    refused = False
+
+    async def through(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        if refused:
+            await socket.close(code=1011)
+        else:
+            socket.connect_to_server()
+
+    page = await desk.context.new_page()
+    await page.clock.install(time=FROZEN)
+    await page.route_web_socket("**/chat/live*", through)
+    await page.goto("/")
+    await ready(page)
+    await page.clock.pause_at(FROZEN + 30)
+    lost = page.locator(".trouble")
+    refused = True
+    await sockets[-1].close(code=1011)
+    await page.clock.run_for(2000)
+    await expect(lost).to_be_visible()
+    refused = False
+    await page.get_by_role("textbox").fill("sind Sie noch da?")
+    await page.keyboard.press("Enter")
+    await expect(lost).to_be_hidden()
+    (thread,) = await chat.threads()
+    await chat.say(thread, Reply((Verbatim("gewiss"),)))
+    await expect(page.get_by_text("gewiss")).to_be_visible()
 
 
 async def test_the_whole_chat_by_keyboard(chat: Chat, desk: Visitor) -> None:

@@ -146,6 +146,7 @@ export class Chat {
       await api('/chat/messages', { method: 'POST', body: { id, kind, text, choice } });
       message.state = 'sent';
       if (this.connected) this.#calm();
+      else this.#live?.hurry();
       unsent.forget(id);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

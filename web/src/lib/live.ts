@@ -64,6 +64,11 @@ export class Live {
     return true;
   }
 
+  /** Something else got through: the network is back, and waiting longer would only leave answers unseen. */
+  hurry(): void {
+    if (!this.#socket) this.#wake();
+  }
+
   close(): void {
     this.#closed = true;
     removeEventListener('online', this.#wake);
