@@ -6,7 +6,7 @@ Good enough to find a service whose name stands in German alone, not good enough
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -16,39 +16,70 @@ WORDS = Path(__file__).with_name("glosses.tsv")
 SYNONYMS = " / "
 _LINKS = ("", "s", "es", "n", "en", "er", "e", "nen")
 """What German puts between the parts of a word, and at its end."""
-_SHORTEST = 3
+_SHORTEST, _LONGEST_RUN = 3, 3
+_GENDERED = re.compile(r"(?<=\w)[*:_/]-?in(nen)?\b")
 _SILENT = frozenset(
     fold(word)
     for word in (
         *("der", "die", "das", "des", "dem", "den", "ein", "eine", "einer", "eines", "einem", "einen"),
-        *("und", "oder", "sowie", "bis", "nicht", "sich", "ihr", "ihre", "ihrer", "als", "am", "an", "auf"),
-        *("aus", "bei", "beim", "durch", "für", "im", "in", "ins", "mit", "nach", "ohne", "über", "um"),
-        *("unter", "vom", "von", "wegen", "zu", "zum", "zur"),
+        *("und", "oder", "sowie", "bis", "sich", "ihr", "ihre", "ihrer", "als", "am", "an", "auf", "aus"),
+        *("bei", "beim", "durch", "für", "im", "in", "ins", "nach", "über", "um", "unter", "vom", "von"),
+        *("wegen", "zu", "zum", "zur"),
     )
 )
+"""Words that tell services apart no better in any language; "mit" and "ohne" do."""
 _HEAD_LAST = frozenset({"en", "tr", "zh"})
 """Languages in which the parts of a word keep their German order; elsewhere what it is comes first."""
 
 
-def glossed(name: str, language: str) -> str:
-    """A German `name` in `language`; words that no stem explains (names of places, of laws) stay as they are.
+def glossed(name: str, language: str, synonym: int = 0) -> str:
+    """A German `name` in `language`, without signs and little words; where there are, by the next `synonym`.
 
-    In a language without glosses, German among them, all of them do.
+    Words that no stem explains (places, laws) stay as they are; in a language without glosses the whole name does.
     """
     if language not in _languages():
         return name
-    words = re.findall(r"\w+", name)
-    return " ".join(_word(word, language) for word in words if fold(word) not in _SILENT)
+    return " ".join(_in_order(parts, language, synonym) for parts in _taken_apart(name)) or name
 
 
 def _languages() -> frozenset[str]:
     return frozenset(next(iter(_stems().values())))
 
 
-def _word(word: str, language: str) -> str:
-    parts = [_stems()[stem][language].split(SYNONYMS)[0] for stem in _parts(_plain(word))]
-    ordered = parts if language in _HEAD_LAST else parts[::-1]
-    return ("" if language == "zh" else " ").join(ordered) or word
+def _in_order(parts: Sequence[str], language: str, synonym: int) -> str:
+    words = [_said(part, language, synonym) for part in parts]
+    return ("" if language == "zh" else " ").join(words if language in _HEAD_LAST else words[::-1])
+
+
+def _said(part: str, language: str, synonym: int) -> str:
+    if part not in _stems():
+        return part
+    synonyms = _stems()[part][language].split(SYNONYMS)
+    return synonyms[min(synonym, len(synonyms) - 1)]
+
+
+def _taken_apart(name: str) -> Iterator[tuple[str, ...]]:
+    """The stems of each word or known phrase of a name; the word itself where none explain it."""
+    words = re.findall(r"\w+-(?!\w)|\w+", _GENDERED.sub("", name))
+    folded = [fold(word) for word in words]
+    at = 0
+    while at < len(words):
+        runs = (size for size in range(_LONGEST_RUN, 1, -1) if " ".join(folded[at : at + size]) in _stems())
+        size = next(runs, 1)
+        if size > 1:
+            yield (" ".join(folded[at : at + size]),)
+        elif words[at].endswith("-"):
+            yield _completed(folded[at][:-1], folded[at + 1 :]) or (words[at][:-1],)
+        elif folded[at] not in _SILENT:
+            yield _parts(folded[at]) or (words[at],)
+        at += size
+
+
+def _completed(word: str, following: Sequence[str]) -> tuple[str, ...]:
+    """A word whose last part stands in one further on: Kranken- und Pflegeversicherung, An- und Abmeldung."""
+    whole = next((one for one in following if not one.endswith("-") and one not in _SILENT), "")
+    endings = (whole[start:] for start in range(1, len(whole)))
+    return _parts(word + next((one for one in endings if one in _stems()), "")) or _parts(word)
 
 
 @cache
@@ -73,12 +104,9 @@ def _stem(part: str) -> str | None:
     return next((one for one in (part, f"{part}e") if one in _stems()), None)
 
 
-def _plain(word: str) -> str:
-    return fold(word).replace("ß", "ss")
-
-
 @cache
 def _stems() -> Mapping[str, Mapping[str, str]]:
+    """By folded stem: language → synonyms."""
     with WORDS.open(encoding="utf-8", newline="") as file:
         rows: Sequence[Mapping[str, str]] = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    return {_plain(row["de"]): {code: row[code] for code in row if code != "de"} for row in rows}
+    return {fold(row["de"]): {code: row[code] for code in row if code != "de"} for row in rows}

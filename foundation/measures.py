@@ -131,9 +131,10 @@ class Measures:
         """How people of every language ask for a service of this German name, which is glossed in theirs."""
         said: Mapping[str, Mapping[str, str]] = self._file.value.get("imported", {})
         found: dict[str, tuple[str, ...]] = {}
-        for question in ("asked_fee", "asked_channel"):
+        for number, question in enumerate(("asked_fee", "asked_channel")):
             for code, template in said.get(question, {}).items():
-                found[code] = (*found.get(code, ()), template.format(name=glossed(name, code)))
+                asked = template.format(name=glossed(name, code, synonym=number))
+                found[code] = (*found.get(code, ()), asked)
         return found
 
     def _comma(self, language: str) -> str:

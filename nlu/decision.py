@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from nlu.understanding import Alternative, Understanding
+from nlu.understanding import TOPIC, Alternative, Understanding
 
 _FIRST = (
     "emergency",
@@ -178,7 +178,7 @@ def _papers(found: _Found, services: Mapping[str, Match]) -> dict[str, Match]:
 
 
 def _topic(intents: Mapping[str, Match], services: Mapping[str, Match]) -> Match | None:
-    topics = [match for name, match in intents.items() if name.startswith("faq_") or name in _HOUSE]
+    topics = [match for name, match in intents.items() if name.startswith(TOPIC) or name in _HOUSE]
     if not topics:
         return None
     if not services:

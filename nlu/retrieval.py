@@ -83,7 +83,7 @@ def service_texts(content: CityContent, examples: Sequence[Example]) -> tuple[Se
 
 
 def _imported(content: CityContent) -> Iterator[ServiceText]:
-    """Services that no model learned, by the names that their source gives them, and by questions with these names:
+    """Services that no model learned, by the names that their source gives them, and by questions with glosses of these:
 
     beside a name alone, another service's example in the form of a question would lie nearer to a question.
     A bare name draws no vague message.

@@ -34,7 +34,7 @@ class Phrase:
 
 @dataclass(frozen=True)
 class _Matcher:
-    """Phrases and what they name. `first` are the words they begin with: most messages have none of a language."""
+    """Phrases and what they name. `first`: the words they begin with, none of which stand in most messages of others."""
 
     find: "PhraseMatcher"
     labels: Mapping[tuple[str, ...], Iterable[Label]]

@@ -14,7 +14,7 @@ from nlu.language import written_in_script_of
 from nlu.rasa_client import AnnouncedEndpoint, Answer, Ranked, RasaClient
 from nlu.retrieval import ServiceIndex
 from nlu.rules import Rules
-from nlu.understanding import ABOUT_SERVICES, Alternative, Understanding
+from nlu.understanding import ABOUT_SERVICES, TOPIC, Alternative, Understanding
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +36,12 @@ EXACT = 0.9
 NEARNESS = 3.0
 """How much the nearest texts of a service count beside the model's share of it."""
 IMPORTED, NAMED = 0.5, 0.7
-"""So near (cosine) a service must lie that the model never learned; from the second on it counts before a topic."""
+"""So near (cosine) a service must lie that the model never learned.
+
+From the second on it counts before a topic, and where the model sees no service named.
+"""
 IMPORTED_NEARNESS, STRANGENESS = 6.0, 1.5
 """How much its nearness, and the model's doubt, count for such a service against those that were learned."""
-_TOPIC = "faq_"
 _LITERAL = frozenset({"emergency", "choose_language"})
 """Whenever the word lists find these literally they count: the one must not wait, the other names the language."""
 _MANY_WORDS = 4
@@ -106,10 +108,8 @@ def combined(
     bar: float = UNSURE,
 ) -> Understanding:
     """One reading from the model's `answer` and the word lists' `literal` one; less likely than `bar`, we ask back."""
-    near = index.near(answer.vector) if index else ()
-    unlearned = _unlearned(answer, near)
-    if unlearned and _hides(answer.intents[0].name, unlearned):
-        answer = replace(answer, intents=(Ranked("service_info", unlearned.confidence), *answer.intents[1:]))
+    near = _Near.of(answer, index.near(answer.vector) if index else ())
+    answer = replace(answer, intents=near.revealed(answer.intents))
     first, exact = answer.intents[0], not literal.fallback and literal.confidence >= EXACT
     if exact and (literal.intent in _LITERAL or first.confidence < WEAK):
         return replace(literal, language=answer.language)
@@ -127,7 +127,8 @@ def combined(
         aspect=_or_none(aspect),
         confidence=round(confidence, 4),
         alternatives=_alternatives(answer, service, asked, context, near),
-        fallback=unlearned is None and (chance < bar or _is_strange(answer, known=agreed)),
+        fallback=not (near.unlearned and first.name == "service_info")
+        and (chance < bar or _is_strange(answer, known=agreed)),
         choice=literal.choice if literal.intent == first.name else None,
     )
 
@@ -141,21 +142,45 @@ def _or_none(one: Ranked) -> str | None:
     return None if one.name == NONE else one.name
 
 
-def _service(
-    answer: Answer, literal: Understanding, context: Mapping[str, str], near: Sequence[Ranked]
-) -> Ranked:
+@dataclass(frozen=True)
+class _Near:
+    """The services whose texts lie nearest; and the one that is meant though the model never learned it, if any."""
+
+    services: Sequence[Ranked]
+    unlearned: Ranked | None
+
+    @classmethod
+    def of(cls, answer: Answer, services: Sequence[Ranked]) -> Self:
+        return cls(services, _unlearned(answer, services))
+
+    def revealed(self, intents: Sequence[Ranked]) -> tuple[Ranked, ...]:
+        """The intents without what the model says only because it never learned the service.
+
+        Of what no office does, nothing is left; a topic comes second: leaving the church, then church tax.
+        """
+        first = intents[0]
+        topic = first.name.startswith(TOPIC)
+        strange = first.name == "out_of_scope"
+        if self.unlearned is None or not (strange or (topic and self.unlearned.confidence >= NAMED)):
+            return tuple(intents)
+        others = intents[1:] if strange else intents
+        kept = (one for one in others if one.name != "service_info")
+        return (Ranked("service_info", self.unlearned.confidence), *kept)
+
+
+def _service(answer: Answer, literal: Understanding, context: Mapping[str, str], near: _Near) -> Ranked:
     """The service that the model and the nearest texts agree on best, and how sure the model is of it.
 
     The one spoken of where the message names none; the nearest texts' word on services that the model did not learn.
     """
-    if unlearned := _unlearned(answer, near):
-        return Ranked(unlearned.name, 1.0)
+    if near.unlearned:
+        return Ranked(near.unlearned.name, 1.0)
     if not answer.services or answer.services[0].name == NONE:
         if named := _named(literal):
             return Ranked(named, 1.0)
         sure = answer.services[0].confidence if answer.services else 1.0
         return Ranked(context.get("service") or NONE, sure)
-    together = _together(answer, near, NEARNESS)
+    together = _together(answer, near.services, NEARNESS)
     best = max(together, key=lambda name: together[name])
     return next(one for one in answer.services if one.name == best)
 
@@ -177,17 +202,13 @@ def _unlearned(answer: Answer, near: Sequence[Ranked]) -> Ranked | None:
     """
     learned = {one.name for one in answer.services}
     best = next((one for one in near if one.name not in learned), None)
-    if best is None or best.confidence < IMPORTED:
+    names_none = bool(answer.services) and answer.services[0].name == NONE
+    if best is None or best.confidence < (NAMED if names_none else IMPORTED):
         return None
     doubt = 1 - answer.services[0].confidence if answer.services else 1.0
     strange = _share(answer, "out_of_scope")
     known = max(_together(answer, near, IMPORTED_NEARNESS).values(), default=0.0)
     return best if STRANGENESS * (doubt + strange) + IMPORTED_NEARNESS * best.confidence > known else None
-
-
-def _hides(intent: str, unlearned: Ranked) -> bool:
-    """Whether the model says this only because it never learned the service: leaving the church, not church tax."""
-    return intent == "out_of_scope" or (intent.startswith(_TOPIC) and unlearned.confidence >= NAMED)
 
 
 def _share(answer: Answer, intent: str) -> float:
@@ -203,8 +224,10 @@ def _aspect(answer: Answer, literal: Understanding) -> Ranked:
     """What is asked about the service; a word for it may decide between readings that are nearly alike."""
     if not answer.aspects:
         return Ranked(literal.aspect or "overview", 1.0)
+    # No word stands for "overview": the lists say it wherever they find nothing else.
+    said = literal.aspect if literal.aspect != "overview" else None
     named = map(_named_aspect, answer.aspects)
-    weighed = (replace(one, confidence=one.confidence + SAID * (one.name == literal.aspect)) for one in named)
+    weighed = (replace(one, confidence=one.confidence + SAID * (one.name == said)) for one in named)
     best = max(weighed, key=lambda one: one.confidence)
     return replace(best, confidence=min(1.0, best.confidence))
 
@@ -215,7 +238,7 @@ def _named_aspect(one: Ranked) -> Ranked:
 
 
 def _alternatives(
-    answer: Answer, service: Ranked, asked: Ranked, context: Mapping[str, str], near: Sequence[Ranked]
+    answer: Answer, service: Ranked, asked: Ranked, context: Mapping[str, str], near: _Near
 ) -> tuple[Alternative, ...]:
     """The next readings: another question about the service, other services of the same question, other intents."""
     first, found = answer.intents[0], list[Alternative]()
@@ -224,7 +247,9 @@ def _alternatives(
         found += [Alternative(first.name, _or_none(service), one.name, one.confidence) for one in others]
     if first.name in ABOUT_SERVICES:
         aspect = asked.name if first.name == "service_info" else None
-        neighbours = [one for one in near or answer.services if one.name not in (service.name, NONE)][:2]
+        neighbours = [
+            one for one in near.services or answer.services if one.name not in (service.name, NONE)
+        ][:2]
         left = 1 - service.confidence
         found += [Alternative(first.name, one.name, aspect, left * one.confidence) for one in neighbours]
     for one in answer.intents[1:]:
@@ -236,7 +261,7 @@ def _alternatives(
 
 
 def _about(
-    intent: str, answer: Answer, service: Ranked, context: Mapping[str, str], near: Sequence[Ranked]
+    intent: str, answer: Answer, service: Ranked, context: Mapping[str, str], near: _Near
 ) -> str | None:
     if intent not in ABOUT_SERVICES:
         return None

@@ -6,6 +6,8 @@ from typing import Protocol
 
 ABOUT_SERVICES = frozenset({"service_info", "book_appointment", "start_form"})
 """Intents that a service belongs to."""
+TOPIC = "faq_"
+"""What intents begin with that ask about something general."""
 CLEAR = 0.8
 """A reading that is surer than this is taken for what is meant."""
 

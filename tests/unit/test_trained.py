@@ -90,6 +90,44 @@ def test_a_service_that_lies_very_near_counts_before_a_topic(
     assert (found.intent, found.service) == expected
 
 
+def test_a_topic_that_a_service_hides_is_still_offered() -> None:
+    said = answer(("faq_church_tax", 0.6), (TOPIC, 0.35), services={CARD: 0.2})
+    found = combined("…", said, Understanding("…"), {}, index(IMPORTED))
+    assert (found.service, found.alternatives[0].intent) == (IMPORTED, "faq_church_tax")
+    assert (TOPIC, IMPORTED, "fee") not in [
+        (one.intent, one.service, one.aspect) for one in found.alternatives
+    ]
+
+
+def test_a_service_that_no_model_learned_makes_no_other_reading_certain() -> None:
+    said = answer(("book_appointment", 0.12), ("out_of_scope", 0.5), services={CARD: 0.2})
+    assert combined("…", said, Understanding("…"), {}, index(IMPORTED)).fallback
+
+
+def test_what_seems_strange_is_the_service_that_makes_it_so_or_nothing() -> None:
+    """The model's doubt speaks for the unlearned service; once that is found, no learned one takes its place."""
+    texts = ServiceIndex((IMPORTED, CARD), np.array([[0.7, 0, 0], [0, 1.26, 0]], dtype=np.float32))
+    said = answer(("out_of_scope", 0.97), services={CARD: 0.9})
+    found = combined("…", said, Understanding("…"), {}, texts)
+    assert (found.intent, found.service, found.fallback) == (TOPIC, IMPORTED, False)
+
+
+def test_a_message_that_names_no_service_needs_a_name_that_is_very_near() -> None:
+    said = answer((TOPIC, 0.9), services={NONE: 0.95, CARD: 0.02})
+    for nearness, expected in ((0.6, CARD), (0.8, IMPORTED)):
+        texts = ServiceIndex((IMPORTED,), np.array([[nearness / 0.8, 0, 0]], dtype=np.float32))
+        assert combined("…", said, Understanding("…"), {"service": CARD}, texts).service == expected
+
+
+def test_the_overview_that_the_lists_say_by_default_is_no_word_for_it() -> None:
+    said = replace(
+        answer((TOPIC, 0.9), services={CARD: 0.97}), aspects=(Ranked("fee", 0.45), Ranked(NONE, 0.2))
+    )
+    assert (
+        combined("…", said, replace(named(CARD), aspect="overview"), {}, index(CONDUCT, CARD)).aspect == "fee"
+    )
+
+
 def test_a_word_for_what_is_asked_decides_between_readings_that_are_nearly_alike() -> None:
     said = replace(
         answer((TOPIC, 0.9), services={CARD: 0.97}),

@@ -213,7 +213,7 @@ def _learned(
     heads = {task: layers.Dense(len(names[task]), name=task) for task in names}
     model = tf.keras.Model(entrance, {task: head(inner) for task, head in heads.items()})
     loss = tf.keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.05)
-    steps = config["epochs"] * max(1, len(seen) // _TOGETHER)
+    steps = config["epochs"] * -(-len(seen) // _TOGETHER)
     model.compile(tf.keras.optimizers.Adam(tf.keras.optimizers.schedules.CosineDecay(4e-3, steps)), loss)
     targets = {task: _one_hot(said[task], names[task]) for task in heads}
     weights = {task: _weights(said[task], even=task == INTENT) for task in heads}
