@@ -17,7 +17,8 @@ SYNONYMS = " / "
 _LINKS = ("", "s", "es", "n", "en", "er", "e", "nen")
 """What German puts between the parts of a word, and at its end."""
 _SHORTEST, _LONGEST_RUN = 3, 3
-_GENDERED = re.compile(r"(?<=\w)[*:_/]-?in(nen)?\b")
+_GENDERED = re.compile(r"(?<=\w)(?:[*:_/]-?(?:innen|in\b)|[*:_][rnms]\b|\(innen\)|(?<=[a-zäöüß])Innen)")
+"""What stands behind a word so that it means people of every sex: Bürger*innen, Bürger(innen), BürgerInnen."""
 _SILENT = frozenset(
     fold(word)
     for word in (
@@ -27,15 +28,18 @@ _SILENT = frozenset(
         *("wegen", "zu", "zum", "zur"),
     )
 )
-"""Words that tell services apart no better in any language; "mit" and "ohne" do."""
+"""Words that tell services apart no better in any language."""
+_ALONE = frozenset({"mit", "nicht", "ohne"})
+"""Little words that do; within a longer word they are none: Mittag."""
 _HEAD_LAST = frozenset({"en", "tr", "zh"})
 """Languages in which the parts of a word keep their German order; elsewhere what it is comes first."""
 
 
 def glossed(name: str, language: str, synonym: int = 0) -> str:
-    """A German `name` in `language`, without signs and little words; where there are, by the next `synonym`.
+    """A German `name` in `language`, without signs and little words.
 
     Words that no stem explains (places, laws) stay as they are; in a language without glosses the whole name does.
+    `synonym`: which of a stem's synonyms, counted from 0; the last where there are fewer.
     """
     if language not in _languages():
         return name
@@ -70,6 +74,8 @@ def _taken_apart(name: str) -> Iterator[tuple[str, ...]]:
             yield (" ".join(folded[at : at + size]),)
         elif words[at].endswith("-"):
             yield _completed(folded[at][:-1], folded[at + 1 :]) or (words[at][:-1],)
+        elif folded[at] in _ALONE:
+            yield (folded[at],)
         elif folded[at] not in _SILENT:
             yield _parts(folded[at]) or (words[at],)
         at += size
@@ -79,7 +85,7 @@ def _completed(word: str, following: Sequence[str]) -> tuple[str, ...]:
     """A word whose last part stands in one further on: Kranken- und Pflegeversicherung, An- und Abmeldung."""
     whole = next((one for one in following if not one.endswith("-") and one not in _SILENT), "")
     endings = (whole[start:] for start in range(1, len(whole)))
-    return _parts(word + next((one for one in endings if one in _stems()), "")) or _parts(word)
+    return _parts(word + next((one for one in endings if len(_parts(one)) == 1), "")) or _parts(word)
 
 
 @cache
@@ -101,7 +107,7 @@ def _parts(word: str) -> tuple[str, ...]:
 
 def _stem(part: str) -> str | None:
     """Within a longer word a stem may lose its last e: Miete, Mietspiegel."""
-    return next((one for one in (part, f"{part}e") if one in _stems()), None)
+    return next((one for one in (part, f"{part}e") if one in _stems() and one not in _ALONE), None)
 
 
 @cache

@@ -108,7 +108,7 @@ def combined(
     bar: float = UNSURE,
 ) -> Understanding:
     """One reading from the model's `answer` and the word lists' `literal` one; less likely than `bar`, we ask back."""
-    near = _Near.of(answer, index.near(answer.vector) if index else ())
+    near = _Near.of(answer, literal, index.near(answer.vector) if index else ())
     answer = replace(answer, intents=near.revealed(answer.intents))
     first, exact = answer.intents[0], not literal.fallback and literal.confidence >= EXACT
     if exact and (literal.intent in _LITERAL or first.confidence < WEAK):
@@ -119,6 +119,7 @@ def combined(
     asked = _aspect(answer, literal)
     aspect = asked if first.name == "service_info" else Ranked(NONE, 1.0)
     chance = confidence * service.confidence * aspect.confidence
+    explained = near.unlearned is not None and first.name in ABOUT_SERVICES
     return Understanding(
         text,
         language=answer.language,
@@ -128,7 +129,7 @@ def combined(
         confidence=round(confidence, 4),
         alternatives=_alternatives(answer, service, asked, context, near),
         fallback=not (near.unlearned and first.name == "service_info")
-        and (chance < bar or _is_strange(answer, known=agreed)),
+        and (chance < bar or _is_strange(answer, known=agreed or explained)),
         choice=literal.choice if literal.intent == first.name else None,
     )
 
@@ -150,8 +151,8 @@ class _Near:
     unlearned: Ranked | None
 
     @classmethod
-    def of(cls, answer: Answer, services: Sequence[Ranked]) -> Self:
-        return cls(services, _unlearned(answer, services))
+    def of(cls, answer: Answer, literal: Understanding, services: Sequence[Ranked]) -> Self:
+        return cls(services, _unlearned(answer, literal, services))
 
     def revealed(self, intents: Sequence[Ranked]) -> tuple[Ranked, ...]:
         """The intents without what the model says only because it never learned the service.
@@ -195,15 +196,20 @@ def _together(answer: Answer, near: Sequence[Ranked], nearness: float) -> Mappin
     }
 
 
-def _unlearned(answer: Answer, near: Sequence[Ranked]) -> Ranked | None:
+def _unlearned(answer: Answer, literal: Understanding, near: Sequence[Ranked]) -> Ranked | None:
     """The service that the model never learned and that is meant all the same, with its nearness (cosine).
 
-    The model's doubt speaks for it: what it does not know seems strange to it, and like none of its services.
+    The model's doubt speaks for it: what it does not know seems strange to it, and like none of its services. Where
+    the model sees no service named, a name that stands there literally decides, or one that lies very near.
     """
     learned = {one.name for one in answer.services}
     best = next((one for one in near if one.name not in learned), None)
-    names_none = bool(answer.services) and answer.services[0].name == NONE
-    if best is None or best.confidence < (NAMED if names_none else IMPORTED):
+    if best is None:
+        return None
+    none_seen, named = bool(answer.services) and answer.services[0].name == NONE, _named(literal)
+    if none_seen and named in learned:
+        return None
+    if best.confidence < (NAMED if none_seen and named != best.name else IMPORTED):
         return None
     doubt = 1 - answer.services[0].confidence if answer.services else 1.0
     strange = _share(answer, "out_of_scope")

@@ -100,8 +100,11 @@ def test_a_topic_that_a_service_hides_is_still_offered() -> None:
 
 
 def test_a_service_that_no_model_learned_makes_no_other_reading_certain() -> None:
-    said = answer(("book_appointment", 0.12), ("out_of_scope", 0.5), services={CARD: 0.2})
-    assert combined("…", said, Understanding("…"), {}, index(IMPORTED)).fallback
+    unsure = answer(("book_appointment", 0.12), ("greet", 0.11), ("out_of_scope", 0.1), services={CARD: 0.2})
+    assert combined("…", unsure, Understanding("…"), {}, index(IMPORTED)).fallback
+    strange = answer(("book_appointment", 0.48), ("out_of_scope", 0.46), services={CARD: 0.2})
+    assert not combined("…", strange, Understanding("…"), {}, index(IMPORTED)).fallback
+    assert combined("…", strange, Understanding("…"), {}, index(CARD)).fallback
 
 
 def test_what_seems_strange_is_the_service_that_makes_it_so_or_nothing() -> None:
@@ -117,6 +120,9 @@ def test_a_message_that_names_no_service_needs_a_name_that_is_very_near() -> Non
     for nearness, expected in ((0.6, CARD), (0.8, IMPORTED)):
         texts = ServiceIndex((IMPORTED,), np.array([[nearness / 0.8, 0, 0]], dtype=np.float32))
         assert combined("…", said, Understanding("…"), {"service": CARD}, texts).service == expected
+    for literal in (CARD, IMPORTED):
+        texts = ServiceIndex((IMPORTED,), np.array([[0.9, 0, 0]], dtype=np.float32))
+        assert combined("…", said, named(literal), {}, texts).service == literal
 
 
 def test_the_overview_that_the_lists_say_by_default_is_no_word_for_it() -> None:
