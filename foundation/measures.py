@@ -131,10 +131,10 @@ class Measures:
         """How people of every language ask for a service of this German name, which is glossed in theirs."""
         said: Mapping[str, Mapping[str, str]] = self._file.value.get("imported", {})
         found: dict[str, tuple[str, ...]] = {}
-        for number, question in enumerate(("asked_fee", "asked_channel")):
+        for question in ("asked_fee", "asked_channel"):
             for code, template in said.get(question, {}).items():
-                asked = template.format(name=glossed(name, code, synonym=number))
-                found[code] = (*found.get(code, ()), asked)
+                names = dict.fromkeys(glossed(name, code, synonym=number) for number in (0, 1))
+                found[code] = (*found.get(code, ()), *(template.format(name=one) for one in names))
         return found
 
     def _comma(self, language: str) -> str:

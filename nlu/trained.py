@@ -40,6 +40,8 @@ IMPORTED, NAMED = 0.5, 0.7
 
 From the second on it counts before a topic, and where the model sees no service named.
 """
+MOSTLY = 0.5
+"""From this share on the model is taken at its word that no service is named."""
 IMPORTED_NEARNESS, STRANGENESS = 6.0, 1.5
 """How much its nearness, and the model's doubt, count for such a service against those that were learned."""
 _LITERAL = frozenset({"emergency", "choose_language"})
@@ -145,24 +147,30 @@ def _or_none(one: Ranked) -> str | None:
 
 @dataclass(frozen=True)
 class _Near:
-    """The services whose texts lie nearest; and the one that is meant though the model never learned it, if any."""
+    """The services whose texts lie nearest; and the one that is meant though the model never learned it, if any.
+
+    `asked`: whether a word stands in the message for what is asked about a service, its fee for example.
+    """
 
     services: Sequence[Ranked]
     unlearned: Ranked | None
+    asked: bool
 
     @classmethod
     def of(cls, answer: Answer, literal: Understanding, services: Sequence[Ranked]) -> Self:
-        return cls(services, _unlearned(answer, literal, services))
+        return cls(services, _unlearned(answer, literal, services), _said(literal) is not None)
 
     def revealed(self, intents: Sequence[Ranked]) -> tuple[Ranked, ...]:
         """The intents without what the model says only because it never learned the service.
 
-        Of what no office does, nothing is left; a topic comes second: leaving the church, then church tax.
+        Of what no office does, nothing is left; a topic comes second: leaving the church, then church tax. It does so
+        where the service lies very near, or where something is asked about it: a topic has no fee.
         """
         first = intents[0]
         topic = first.name.startswith(TOPIC)
         strange = first.name == "out_of_scope"
-        if self.unlearned is None or not (strange or (topic and self.unlearned.confidence >= NAMED)):
+        near_enough = self.unlearned is not None and (self.asked or self.unlearned.confidence >= NAMED)
+        if self.unlearned is None or not (strange or (topic and near_enough)):
             return tuple(intents)
         others = intents[1:] if strange else intents
         kept = (one for one in others if one.name != "service_info")
@@ -206,12 +214,13 @@ def _unlearned(answer: Answer, literal: Understanding, near: Sequence[Ranked]) -
     best = next((one for one in near if one.name not in learned), None)
     if best is None:
         return None
-    none_seen, named = bool(answer.services) and answer.services[0].name == NONE, _named(literal)
+    named, seen = _named(literal), next(iter(answer.services), Ranked(NONE, 0.0))
+    none_seen = seen.name == NONE and seen.confidence >= MOSTLY
     if none_seen and named in learned:
         return None
     if best.confidence < (NAMED if none_seen and named != best.name else IMPORTED):
         return None
-    doubt = 1 - answer.services[0].confidence if answer.services else 1.0
+    doubt = 1 - seen.confidence
     strange = _share(answer, "out_of_scope")
     known = max(_together(answer, near, IMPORTED_NEARNESS).values(), default=0.0)
     return best if STRANGENESS * (doubt + strange) + IMPORTED_NEARNESS * best.confidence > known else None
@@ -230,12 +239,16 @@ def _aspect(answer: Answer, literal: Understanding) -> Ranked:
     """What is asked about the service; a word for it may decide between readings that are nearly alike."""
     if not answer.aspects:
         return Ranked(literal.aspect or "overview", 1.0)
-    # No word stands for "overview": the lists say it wherever they find nothing else.
-    said = literal.aspect if literal.aspect != "overview" else None
+    said = _said(literal)
     named = map(_named_aspect, answer.aspects)
     weighed = (replace(one, confidence=one.confidence + SAID * (one.name == said)) for one in named)
     best = max(weighed, key=lambda one: one.confidence)
     return replace(best, confidence=min(1.0, best.confidence))
+
+
+def _said(literal: Understanding) -> str | None:
+    """The aspect that a word stands for; none does for "overview": the lists say it where they find nothing else."""
+    return literal.aspect if literal.aspect != "overview" else None
 
 
 def _named_aspect(one: Ranked) -> Ranked:

@@ -90,6 +90,15 @@ def test_a_service_that_lies_very_near_counts_before_a_topic(
     assert (found.intent, found.service) == expected
 
 
+@pytest.mark.parametrize(("literal", "expected"), [("fee", IMPORTED), ("overview", None)])
+def test_what_is_asked_about_literally_is_a_service_since_a_topic_has_no_fee(
+    literal: str, expected: str | None
+) -> None:
+    texts = ServiceIndex((IMPORTED,), np.array([[0.55 / 0.8, 0, 0]], dtype=np.float32))
+    said = answer(("faq_lost_document", 0.8), services={CARD: 0.4})
+    assert combined("…", said, Understanding("…", aspect=literal), {}, texts).service == expected
+
+
 def test_a_topic_that_a_service_hides_is_still_offered() -> None:
     said = answer(("faq_church_tax", 0.6), (TOPIC, 0.35), services={CARD: 0.2})
     found = combined("…", said, Understanding("…"), {}, index(IMPORTED))
@@ -123,6 +132,13 @@ def test_a_message_that_names_no_service_needs_a_name_that_is_very_near() -> Non
     for literal in (CARD, IMPORTED):
         texts = ServiceIndex((IMPORTED,), np.array([[0.9, 0, 0]], dtype=np.float32))
         assert combined("…", said, named(literal), {}, texts).service == literal
+
+
+def test_that_no_service_is_named_counts_only_where_the_model_is_sure_of_it() -> None:
+    texts = ServiceIndex((IMPORTED,), np.array([[0.6 / 0.8, 0, 0]], dtype=np.float32))
+    for share, expected in ((0.45, IMPORTED), (0.6, None)):
+        said = answer((TOPIC, 0.9), services={NONE: share, CARD: 0.2})
+        assert combined("…", said, Understanding("…"), {}, texts).service == expected
 
 
 def test_the_overview_that_the_lists_say_by_default_is_no_word_for_it() -> None:
