@@ -42,6 +42,8 @@ From the second on it counts before a topic, and where the model sees no service
 """
 MOSTLY = 0.5
 """From this share on the model is taken at its word that no service is named."""
+BESIDE, MOST_BESIDE = 0.45, 2
+"""So near such a service must lie, and nearer than all learned ones, to be offered beside the answer; and how many."""
 IMPORTED_NEARNESS, STRANGENESS = 6.0, 1.5
 """How much its nearness, and the model's doubt, count for such a service against those that were learned."""
 _LITERAL = frozenset({"emergency", "choose_language"})
@@ -133,6 +135,7 @@ def combined(
         fallback=not (near.unlearned and first.name == "service_info")
         and (chance < bar or _is_strange(answer, known=agreed or explained)),
         choice=literal.choice if literal.intent == first.name else None,
+        beside=near.beside(answer, service.name) if first.name == "service_info" else (),
     )
 
 
@@ -175,6 +178,13 @@ class _Near:
         others = intents[1:] if strange else intents
         kept = (one for one in others if one.name != "service_info")
         return (Ranked("service_info", self.unlearned.confidence), *kept)
+
+    def beside(self, answer: Answer, service: str) -> tuple[str, ...]:
+        """The services that may be meant instead of `service`: the model never learned them, and they lie nearest."""
+        learned = {one.name for one in answer.services}
+        bar = max((one.confidence for one in self.services if one.name in learned), default=0.0)
+        nearer = (one.name for one in self.services if one.confidence > max(bar, BESIDE))
+        return tuple(one for one in nearer if one != service)[:MOST_BESIDE]
 
 
 def _service(answer: Answer, literal: Understanding, context: Mapping[str, str], near: _Near) -> Ranked:

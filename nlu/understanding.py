@@ -29,7 +29,8 @@ class Understanding:
     `language` is the language of the message if it shows one; `romanised` the one that it is typed in with Latin
     letters though it has a script of its own, whose writer is asked for a language. `choice` is the language code that a
     `choose_language` asks for, or the number of a message that is only a number.
-    `by_words`: the word lists alone have read it, since there is no model or it is away.
+    `by_words`: the word lists alone have read it, since there is no model or it is away. `beside`: imported services
+    that may be meant instead of `service`, the likeliest first.
     """
 
     text: str
@@ -43,6 +44,7 @@ class Understanding:
     choice: str | None = None
     romanised: str | None = None
     by_words: bool = False
+    beside: tuple[str, ...] = ()
 
 
 class Parser(Protocol):

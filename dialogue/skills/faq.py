@@ -9,8 +9,10 @@ from foundation.i18n import Filled, Text, Verbatim
 SHOWN_ASPECTS = ("documents", "fee", "duration", "deadline", "channel")
 PURPOSES = ("service", "book", "form", "days")
 """What a service may be chosen for: to read about it, to book it, for its form, for its next free days."""
-ON_A_PAGE = 6
-"""Other services on one page: with the way on and the main menu eight choices, the most that a Matrix poll shows."""
+MOST_CHOICES = 8
+"""The most that a Matrix poll shows well."""
+ON_A_PAGE = MOST_CHOICES - 2
+"""Other services on one page, beside the way on and the main menu."""
 
 
 async def services(context: Context, heard: Heard) -> None:
@@ -72,9 +74,10 @@ async def service(context: Context, heard: Heard) -> None:
     context.state.service, context.state.misses, context.state.expects = about.id, 0, None
     context.state.aspect = aspect
     text = about.aspects.get(aspect) or about.overview  # type: ignore[call-overload]  # an unknown aspect gets the overview
-    context.say(
-        Text("faq.about", service=service_label(about)), Filled(text), options=_next_questions(about, aspect)
-    )
+    beside = heard.meant.beside if heard.choice is None else ()
+    others = tuple(about_service(context, one, aspect) for one in beside if one in context.content.services)
+    options = _next_questions(about, aspect, MOST_CHOICES - len(others))
+    context.say(Text("faq.about", service=service_label(about)), Filled(text), options=(*others, *options))
 
 
 async def form(context: Context, heard: Heard) -> None:
@@ -88,7 +91,9 @@ async def form(context: Context, heard: Heard) -> None:
     context.state.aspect = "form"
     parts = (Filled(about.aspects["form"]), Filled(about.aspects["documents"]))
     context.say(
-        Text("faq.about", service=service_label(about)), *parts, options=_next_questions(about, "documents")
+        Text("faq.about", service=service_label(about)),
+        *parts,
+        options=_next_questions(about, "documents", MOST_CHOICES),
     )
 
 
@@ -101,14 +106,24 @@ def _asked(context: Context, heard: Heard) -> tuple[str | None, str]:
     return heard.meant.service or context.state.service, heard.meant.aspect or "overview"
 
 
-def _next_questions(about: Service, shown: str) -> tuple[Option, ...]:
-    aspects = (one for one in ASPECTS if one in SHOWN_ASPECTS and one != shown and one in about.aspects)
+def _next_questions(about: Service, shown: str, most: int) -> tuple[Option, ...]:
+    """At most `most` choices; the last aspects make room, they may be typed all the same."""
+    aspects = [one for one in ASPECTS if one in SHOWN_ASPECTS and one != shown and one in about.aspects]
     return (
         Option(f"book:{about.id}", Text("faq.can_i_book")),
-        *(Option(f"aspect:{about.id}:{one}", Text(f"aspect.{one}")) for one in aspects),
+        *(Option(f"aspect:{about.id}:{one}", Text(f"aspect.{one}")) for one in aspects[: most - 3]),
         PERSON,
         MENU,
     )
+
+
+def about_service(context: Context, service: str, aspect: str | None) -> Option:
+    """A choice that leads to another service, and to what was asked about this one."""
+    about = context.content.service(service)
+    if aspect in (None, "overview") or aspect not in about.aspects:
+        return Option(f"service:{service}", service_label(about))
+    label = Text("talk.guess", service=service_label(about), aspect=Text(f"aspect.{aspect}"))
+    return Option(f"aspect:{service}:{aspect}", label)
 
 
 async def topic(context: Context, heard: Heard) -> None:

@@ -246,19 +246,11 @@ def _guesses(context: Context, heard: Heard) -> Iterator[Option]:
     first = Alternative(meant.intent or "", meant.service, meant.aspect)
     for one in (first, *meant.alternatives):
         if one.service in context.content.services and one.intent == "service_info":
-            yield _about_service(context, one.service or "", one.aspect)
+            yield faq.about_service(context, one.service or "", one.aspect)
         elif one.intent in context.content.faq:
             yield Option(f"topic:{one.intent}", Filled(context.content.topic(one.intent).title))
         elif one.intent in _ERRANDS:
             yield _ERRANDS[one.intent]
-
-
-def _about_service(context: Context, service: str, aspect: str | None) -> Option:
-    about = context.content.service(service)
-    if aspect in (None, "overview") or aspect not in about.aspects:
-        return Option(f"service:{service}", faq.service_label(about))
-    label = Text("talk.guess", service=faq.service_label(about), aspect=Text(f"aspect.{aspect}"))
-    return Option(f"aspect:{service}:{aspect}", label)
 
 
 _ERRANDS = {

@@ -1,12 +1,17 @@
 """The dialogue on a real database: what is answered to whom, without browser or processes."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
 from conversation.models import Outbox
+from dialogue.skills.faq import MOST_CHOICES
 from foundation.clock import FixedClock
+from nlu.service import NluService
+from nlu.understanding import Understanding
 from tests.support.talk import Citizen, Office, clerk
 
 pytestmark = pytest.mark.usefixtures("talk_office")
@@ -187,3 +192,38 @@ async def test_whoever_waits_in_a_messenger_is_not_told_of_a_page(
         body = await vault.open(session, f"outbox.body:{said[0].id}", said[0].body)
     assert ("this page" in body["text"]) is page
     assert "your place is kept" in body["text"]
+
+
+@dataclass
+class Hearing:
+    """A parser that reads one and the same in every message."""
+
+    understood: Understanding
+
+    async def parse(self, text: str, language: str, context: Mapping[str, str]) -> Understanding:
+        return replace(self.understood, text=text)
+
+
+@pytest.mark.parametrize("aspect", ["fee", "overview"])
+async def test_services_that_may_be_meant_instead_are_offered_beside_the_answer(
+    talk_office: Office, aspect: str
+) -> None:
+    meant = Understanding("", "en", "service_info", "passport", aspect, 0.9, fallback=False)
+    hearing = Hearing(replace(meant, beside=("identity_card", "gone_since", "address_change")))
+    turns = await talk_office.house.turns()
+    words = turns.nlu
+    office = replace(
+        talk_office, _turns=replace(turns, nlu=NluService(words.rules, words.languages, hearing))
+    )
+    citizen = Citizen(office, language="en")
+    await citizen.start()
+    await citizen.say("I travel a lot and want another one beside mine")
+    assert citizen.last.text.startswith("German passport (Reisepass)")
+    ids = [one.id for one in citizen.last.choices]
+    named = "aspect:{}:fee" if aspect == "fee" else "service:{}"
+    assert ids[:2] == [named.format("identity_card"), named.format("address_change")]
+    assert len(ids) <= MOST_CHOICES
+    assert {"book:passport", "menu", "person"} <= set(ids)
+    await citizen.press(ids[0])
+    assert "(Personalausweis)" in citizen.last.text.partition("\n")[0]
+    assert all("address_change" not in one.id for one in citizen.last.choices)

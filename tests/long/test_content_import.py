@@ -32,6 +32,8 @@ QUESTIONS = Path(__file__).parent / "content_import"
 SERVICES, USABLE, TEN = 287, 0.95, 10
 OTHERS = 0.8
 """Least share of the questions on further services, among them those whose names lie near to others."""
+AT_HAND = 0.45
+"""Least share of questions without a service's name that lead to it, at once or by a choice beside the answer."""
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +143,18 @@ async def test_ten_services_that_no_model_learned_are_found_and_answered(
     promise.figure(
         round(100 * share, 1), f"% of {len(others)} questions on further services, the hard ones among them"
     )
+
+
+async def test_who_does_not_know_a_service_by_its_name_is_led_to_it(
+    content: CityContent, folder: Path, promise: Promise
+) -> None:
+    """Twenty services drawn by lot, asked in the words of people who do not know what their errand is called."""
+    found = await understood(folder, content, Labelled.read(QUESTIONS / "unseen.jsonl"))
+    at_hand = [one for one in found if one.service or one.meant.service in one.found.beside]
+    share = len(at_hand) / len(found)
+    assert share >= AT_HAND
+    promise.figure(round(100 * sum(map(right, found)) / len(found), 1), "% of questions without a name found")
+    promise.figure(round(100 * share, 1), "% of them lead to the service, at once or by a choice")
 
 
 def right(one: Result) -> bool:

@@ -202,3 +202,26 @@ def test_languages_without_examples_are_asked_back_less() -> None:
     said = answer((TOPIC, 0.5), services={CONDUCT: 0.3, CARD: 0.1})
     assert combined("…", said, Understanding("…"), {}, index(CONDUCT, CARD)).fallback
     assert not combined("…", said, Understanding("…"), {}, index(CONDUCT, CARD), UNSURE_ABROAD).fallback
+
+
+@pytest.mark.parametrize(
+    ("nearness", "beside"), [(0.5, ("dog_tax",)), (0.44, ()), (0.0, ())], ids=["nearest", "far", "none"]
+)
+def test_a_service_that_no_model_learned_is_offered_where_it_lies_nearest(
+    nearness: float, beside: tuple[str, ...]
+) -> None:
+    """The model knows its own service well and keeps the answer."""
+    texts = ServiceIndex((IMPORTED, CARD), np.array([[nearness / 0.8, 0, 0], [0, 0.8, 0]], dtype=np.float32))
+    found = combined("…", answer((TOPIC, 0.9), services={CARD: 0.97}), Understanding("…"), {}, texts)
+    assert (found.service, found.beside) == (CARD, beside)
+
+
+def test_of_services_that_no_model_learned_the_next_are_offered_but_none_that_lies_behind_a_learned_one() -> (
+    None
+):
+    rows = np.array([[1, 0, 0], [0.9, 0, 0], [0.8, 0, 0], [0.7, 0, 0], [0.75, 0, 0]], dtype=np.float32)
+    near = ServiceIndex((IMPORTED, "second", "third", "behind", CARD), rows)
+    found = combined("…", answer((TOPIC, 0.9), services={CARD: 0.1}), Understanding("…"), {}, near)
+    assert (found.service, found.beside) == (IMPORTED, ("second", "third"))
+    booking = answer(("book_appointment", 0.9), services={CARD: 0.1})
+    assert combined("…", booking, Understanding("…"), {}, near).beside == ()
