@@ -34,7 +34,7 @@ class Phrase:
 
 @dataclass(frozen=True)
 class _Matcher:
-    """Phrases and what they name. `first`: the words they begin with, none of which stand in most messages of others."""
+    """Phrases and what they name. `first`: the words they begin with; a message with none of these needs no search."""
 
     find: "PhraseMatcher"
     labels: Mapping[tuple[str, ...], Iterable[Label]]

@@ -183,8 +183,19 @@ class _Near:
         """The services that may be meant instead of `service`: the model never learned them, and they lie nearest."""
         learned = {one.name for one in answer.services}
         bar = max((one.confidence for one in self.services if one.name in learned), default=0.0)
-        nearer = (one.name for one in self.services if one.confidence > max(bar, BESIDE))
+        nearer = (one.name for one in self.services if one.confidence > max(bar, _least(answer)))
         return tuple(one for one in nearer if one != service)[:MOST_BESIDE]
+
+
+def _least(answer: Answer) -> float:
+    """How near a service must lie to be offered; a message that names none says too little for most."""
+    return NAMED if _none_seen(answer) else BESIDE
+
+
+def _none_seen(answer: Answer) -> bool:
+    """Whether the model is sure enough that no service is named."""
+    first = next(iter(answer.services), Ranked(NONE, 0.0))
+    return first.name == NONE and first.confidence >= MOSTLY
 
 
 def _service(answer: Answer, literal: Understanding, context: Mapping[str, str], near: _Near) -> Ranked:
@@ -224,13 +235,12 @@ def _unlearned(answer: Answer, literal: Understanding, near: Sequence[Ranked]) -
     best = next((one for one in near if one.name not in learned), None)
     if best is None:
         return None
-    named, seen = _named(literal), next(iter(answer.services), Ranked(NONE, 0.0))
-    none_seen = seen.name == NONE and seen.confidence >= MOSTLY
+    named, none_seen = _named(literal), _none_seen(answer)
     if none_seen and named in learned:
         return None
     if best.confidence < (NAMED if none_seen and named != best.name else IMPORTED):
         return None
-    doubt = 1 - seen.confidence
+    doubt = 1 - (answer.services[0].confidence if answer.services else 0.0)
     strange = _share(answer, "out_of_scope")
     known = max(_together(answer, near, IMPORTED_NEARNESS).values(), default=0.0)
     return best if STRANGENESS * (doubt + strange) + IMPORTED_NEARNESS * best.confidence > known else None

@@ -256,6 +256,28 @@ async def test_place_and_clerk_are_shown_and_read_out(
     desk.check()
 
 
+async def test_each_paragraph_of_a_message_runs_by_its_own_letters(chat: Chat, desk: Visitor) -> None:
+    """German words with Arabic ones below them, as in an answer from a city's own list."""
+    page = await opened(desk, chat)
+    await page.get_by_role("textbox").fill("Parkausweis für die Altstadt, zwölf Monate\nحتى 8 يونيو 2026.")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".said.mine time")).to_have_count(2)
+    lines = await page.locator(".said.mine .text").last.evaluate(
+        """text => {
+            const all = text.getBoundingClientRect(), range = document.createRange(), words = text.firstChild;
+            const at = words.data.indexOf("\\n");
+            return [[0, at], [at + 1, words.length]].map(([from, to]) => {
+                range.setStart(words, from); range.setEnd(words, to);
+                const line = range.getBoundingClientRect();
+                return [line.left - all.left, all.right - line.right];
+            });
+        }"""
+    )
+    (german_left, _), (arabic_left, arabic_right) = lines
+    assert german_left < 1
+    assert arabic_right < 1 < arabic_left
+
+
 async def test_another_language_for_the_page_is_told_to_the_assistant(chat: Chat, arabic: Visitor) -> None:
     page = await opened(arabic, chat)
     await page.locator(".languages summary").click()

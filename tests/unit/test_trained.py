@@ -225,3 +225,6 @@ def test_of_services_that_no_model_learned_the_next_are_offered_but_none_that_li
     assert (found.service, found.beside) == (IMPORTED, ("second", "third"))
     booking = answer(("book_appointment", 0.9), services={CARD: 0.1})
     assert combined("…", booking, Understanding("…"), {}, near).beside == ()
+    nameless = answer((TOPIC, 0.9), services={NONE: 0.9, CARD: 0.1})
+    a_little = ServiceIndex((IMPORTED,), np.array([[0.6 / 0.8, 0, 0]], dtype=np.float32))
+    assert combined("…", nameless, Understanding("…"), {"service": CARD}, a_little).beside == ()
