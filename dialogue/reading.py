@@ -63,7 +63,7 @@ class Reader:
             return Reading((whole,), whole.language)
         questions = await self._questions_of(text, whole, spoken, state)
         if questions:
-            return Reading(questions, whole.language)
+            return Reading(_beside(questions, whole), whole.language)
         return Reading((await self._corrected(text, whole, spoken, state),), whole.language)
 
     async def _questions_of(
@@ -218,6 +218,16 @@ def corrects(content: CityContent, text: str, language: str) -> bool:
     said = f" {fold(text)}"
     words = content.triggers.corrections.get(language, ())
     return any((word if word[0] >= _IDEOGRAMS else f" {fold(word)}") in said for word in words)
+
+
+def _beside(questions: tuple[Understanding, ...], whole: Understanding) -> tuple[Understanding, ...]:
+    """The questions, the last of them with the services that the whole may mean instead.
+
+    "I need two passports. What does the second cost?": no piece alone says enough.
+    """
+    *before, last = questions
+    meant = whole.beside if last.service == whole.service and not whole.fallback else last.beside
+    return (*before, replace(last, beside=meant))
 
 
 def _agreed(found: list[Understanding], whole: Understanding) -> list[Understanding]:

@@ -387,3 +387,23 @@ def test_a_joining_word_inside_another_word_joins_nothing(
     content: CityContent, language: str, text: str, clauses: tuple[str, ...]
 ) -> None:
     assert clauses_of(text, content.triggers.joins[language]) == clauses
+
+
+@pytest.mark.parametrize(("service", "beside"), [("passport", ("second_passport",)), ("identity_card", ())])
+async def test_what_the_whole_may_mean_instead_is_not_lost_with_its_parts(
+    words: NluService, content: CityContent, service: str, beside: tuple[str, ...]
+) -> None:
+    first, second = "Mein Reisepass ist immer unterwegs.", "Was kostet ein zweiter?"
+    whole = f"{first} {second}"
+    ears = Ears(
+        {
+            whole: replace(about(service, "fee"), beside=("second_passport",)),
+            first: about("passport", "overview"),
+            second: about("passport", "fee"),
+        }
+    )
+    reader = Reader(NluService(words.rules, words.languages, ears), content)
+    found = (await reader.read(whole, "de", State())).meant
+    assert [(one.service, one.aspect) for one in found][-1] == ("passport", "fee")
+    assert found[-1].beside == beside
+    assert len(found) == 2
