@@ -16,7 +16,6 @@ from nlu.understanding import Understanding
 from nlu.words import fold, folds, nearest, split, stem, stems
 
 if TYPE_CHECKING:
-    from spacy.language import Language
     from spacy.matcher import PhraseMatcher
 
 EXACT, STEMMED, CORRECTED, LOOSE, FOREIGN = 0.97, 0.9, 0.75, 0.65, 0.9
@@ -43,7 +42,7 @@ class _Matcher:
 
 @dataclass
 class _Lists:
-    """The phrases of one language as matchers over its own blank pipeline."""
+    """The phrases of one language as matchers over a vocabulary of their own."""
 
     language: str
     phrases: list[Phrase]
@@ -52,14 +51,15 @@ class _Lists:
     """Phrases of several words, each by one of its words."""
 
     def __post_init__(self) -> None:
-        import spacy  # takes a second: only when the first message comes
+        from spacy.vocab import Vocab  # takes a second: only when the first message comes
 
-        self._nlp: Language = spacy.blank(self.language)
+        self._vocab = Vocab()
         self._labels: dict[tuple[str, ...], set[Label]] = {}
         self._stem_labels: dict[tuple[str, ...], dict[Label, int]] = {}
         for phrase in self.phrases:
             self._learn(phrase)
-        self._vocabulary = {word for words in self._stem_labels for word in words}
+        # In the order learned: where two lie equally near, the same one counts after every start.
+        self._vocabulary = dict.fromkeys(word for words in self._stem_labels for word in words)
         self._alike: dict[str, list[str]] = {}
         for word in self._vocabulary:
             self._alike.setdefault(word[0], []).append(word)
@@ -105,10 +105,11 @@ class _Lists:
         from spacy.matcher import PhraseMatcher
         from spacy.tokens import Doc
 
-        found = PhraseMatcher(self._nlp.vocab)
+        found = PhraseMatcher(self._vocab)
         for words in labels:
-            found.add(" ".join(words), [Doc(self._nlp.vocab, words=list(words))])
-        return _Matcher(found, labels, frozenset(words[0] for words in labels))
+            found.add(" ".join(words), [Doc(self._vocab, words=list(words))])
+        ordered = {words: sorted(named) for words, named in labels.items()}
+        return _Matcher(found, ordered, frozenset(words[0] for words in labels))
 
     def _matches(
         self, matcher: _Matcher, words: list[str], places: Iterable[int], confidence: float
@@ -118,7 +119,7 @@ class _Lists:
         if matcher.first.isdisjoint(words):
             return
         at = list(places)
-        for _, start, end in matcher.find(Doc(self._nlp.vocab, words=words)):
+        for _, start, end in matcher.find(Doc(self._vocab, words=words)):
             for kind, name in matcher.labels[tuple(words[start:end])]:
                 size = sum(len(word) for word in words[start:end])
                 yield Match(kind, name, at[start], at[end - 1] + 1, end - start, size, confidence)
