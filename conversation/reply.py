@@ -14,6 +14,9 @@ from foundation.i18n import Catalogue, Sayable
 OFFICE_LANGUAGE = "de"
 CALENDAR = "text/calendar"
 
+MOST_CHOICES = 8
+"""So many choices every channel shows beside a message: a Matrix poll takes no more."""
+
 
 @dataclass(frozen=True)
 class Option:

@@ -226,8 +226,10 @@ def _beside(questions: tuple[Understanding, ...], whole: Understanding) -> tuple
     "I need two passports. What does the second cost?": no piece alone says enough.
     """
     *before, last = questions
-    meant = whole.beside if last.service == whole.service and not whole.fallback else last.beside
-    return (*before, replace(last, beside=meant))
+    same = last.service == whole.service and not whole.fallback
+    answered = {one.service for one in questions}
+    instead = (one for one in (same and whole.beside) or last.beside if one not in answered)
+    return (*before, replace(last, beside=tuple(instead)))
 
 
 def _agreed(found: list[Understanding], whole: Understanding) -> list[Understanding]:

@@ -65,7 +65,7 @@ def _offer_back(context: Context, service: str) -> None:
     about = context.content.service(service)
     back = Option(f"resume:{service}", Text("talk.go_on", service=faq.service_label(about)))
     last = context.replies[-1]
-    context.replies[-1] = replace(last, options=(back, *last.options))
+    context.replies[-1] = replace(last, options=faq.fitted((back, *last.options)))
     context.state.offer(context.replies[-1].options, context.house.catalogue, context.language)
 
 

@@ -58,8 +58,7 @@ class _Lists:
         self._stem_labels: dict[tuple[str, ...], dict[Label, int]] = {}
         for phrase in self.phrases:
             self._learn(phrase)
-        # In the order learned: where two lie equally near, the same one counts after every start.
-        self._vocabulary = dict.fromkeys(word for words in self._stem_labels for word in words)
+        self._vocabulary = {word for words in self._stem_labels for word in words}
         self._alike: dict[str, list[str]] = {}
         for word in self._vocabulary:
             self._alike.setdefault(word[0], []).append(word)
@@ -108,6 +107,7 @@ class _Lists:
         found = PhraseMatcher(self._vocab)
         for words in labels:
             found.add(" ".join(words), [Doc(self._vocab, words=list(words))])
+        # Sorted: a set has another order after every start, and what is offered would have it, too.
         ordered = {words: sorted(named) for words, named in labels.items()}
         return _Matcher(found, ordered, frozenset(words[0] for words in labels))
 

@@ -35,10 +35,10 @@ DOUBT = 0.4
 EXACT = 0.9
 NEARNESS = 3.0
 """How much the nearest texts of a service count beside the model's share of it."""
-IMPORTED, NAMED = 0.5, 0.7
+IMPORTED, NAMED = 0.5, 0.65
 """So near (cosine) a service must lie that the model never learned.
 
-From the second on it counts before a topic, and where the model sees no service named.
+From the second on it counts before a topic, and where the model is sure that no service is named.
 """
 MOSTLY = 0.5
 """From this share on the model is taken at its word that no service is named."""
@@ -150,30 +150,24 @@ def _or_none(one: Ranked) -> str | None:
 
 @dataclass(frozen=True)
 class _Near:
-    """The services whose texts lie nearest; and the one that is meant though the model never learned it, if any.
-
-    `asked`: whether a word stands in the message for what is asked about a service, its fee for example.
-    """
+    """The services whose texts lie nearest; and the one that is meant though the model never learned it, if any."""
 
     services: Sequence[Ranked]
     unlearned: Ranked | None
-    asked: bool
 
     @classmethod
     def of(cls, answer: Answer, literal: Understanding, services: Sequence[Ranked]) -> Self:
-        return cls(services, _unlearned(answer, literal, services), _said(literal) is not None)
+        return cls(services, _unlearned(answer, literal, services))
 
     def revealed(self, intents: Sequence[Ranked]) -> tuple[Ranked, ...]:
         """The intents without what the model says only because it never learned the service.
 
-        Of what no office does, nothing is left; a topic comes second: leaving the church, then church tax. It does so
-        where the service lies very near, or where something is asked about it: a topic has no fee.
+        Of what no office does, nothing is left; a topic comes second: leaving the church, then church tax.
         """
         first = intents[0]
         topic = first.name.startswith(TOPIC)
         strange = first.name == "out_of_scope"
-        near_enough = self.unlearned is not None and (self.asked or self.unlearned.confidence >= NAMED)
-        if self.unlearned is None or not (strange or (topic and near_enough)):
+        if self.unlearned is None or not (strange or (topic and self.unlearned.confidence >= NAMED)):
             return tuple(intents)
         others = intents[1:] if strange else intents
         kept = (one for one in others if one.name != "service_info")
@@ -189,13 +183,13 @@ class _Near:
 
 def _least(answer: Answer) -> float:
     """How near a service must lie to be offered; a message that names none says too little for most."""
-    return NAMED if _none_seen(answer) else BESIDE
+    return NAMED if _none_seen(answer, MOSTLY) else BESIDE
 
 
-def _none_seen(answer: Answer) -> bool:
-    """Whether the model is sure enough that no service is named."""
+def _none_seen(answer: Answer, least: float = 0.0) -> bool:
+    """Whether the model sees no service named rather than any, and is at least so sure of it."""
     first = next(iter(answer.services), Ranked(NONE, 0.0))
-    return first.name == NONE and first.confidence >= MOSTLY
+    return first.name == NONE and first.confidence >= least
 
 
 def _service(answer: Answer, literal: Understanding, context: Mapping[str, str], near: _Near) -> Ranked:
@@ -205,7 +199,7 @@ def _service(answer: Answer, literal: Understanding, context: Mapping[str, str],
     """
     if near.unlearned:
         return Ranked(near.unlearned.name, 1.0)
-    if not answer.services or answer.services[0].name == NONE:
+    if _none_seen(answer):
         if named := _named(literal):
             return Ranked(named, 1.0)
         sure = answer.services[0].confidence if answer.services else 1.0
@@ -229,16 +223,17 @@ def _unlearned(answer: Answer, literal: Understanding, near: Sequence[Ranked]) -
     """The service that the model never learned and that is meant all the same, with its nearness (cosine).
 
     The model's doubt speaks for it: what it does not know seems strange to it, and like none of its services. Where
-    the model sees no service named, a name that stands there literally decides, or one that lies very near.
+    the model sees no service named, a learned one's name that stands there literally decides; where it is sure of
+    that, only a service counts whose own name stands there, or that lies very near.
     """
     learned = {one.name for one in answer.services}
     best = next((one for one in near if one.name not in learned), None)
     if best is None:
         return None
-    named, none_seen = _named(literal), _none_seen(answer)
-    if none_seen and named in learned:
+    named = _named(literal)
+    if _none_seen(answer) and named in learned:
         return None
-    if best.confidence < (NAMED if none_seen and named != best.name else IMPORTED):
+    if best.confidence < (NAMED if _none_seen(answer, MOSTLY) and named != best.name else IMPORTED):
         return None
     doubt = 1 - (answer.services[0].confidence if answer.services else 0.0)
     strange = _share(answer, "out_of_scope")
@@ -259,16 +254,12 @@ def _aspect(answer: Answer, literal: Understanding) -> Ranked:
     """What is asked about the service; a word for it may decide between readings that are nearly alike."""
     if not answer.aspects:
         return Ranked(literal.aspect or "overview", 1.0)
-    said = _said(literal)
+    # No word stands for "overview": the lists say it wherever they find nothing else.
+    said = literal.aspect if literal.aspect != "overview" else None
     named = map(_named_aspect, answer.aspects)
     weighed = (replace(one, confidence=one.confidence + SAID * (one.name == said)) for one in named)
     best = max(weighed, key=lambda one: one.confidence)
     return replace(best, confidence=min(1.0, best.confidence))
-
-
-def _said(literal: Understanding) -> str | None:
-    """The aspect that a word stands for; none does for "overview": the lists say it where they find nothing else."""
-    return literal.aspect if literal.aspect != "overview" else None
 
 
 def _named_aspect(one: Ranked) -> Ranked:

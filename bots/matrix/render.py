@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conversation.reply import Attachment, Body, Choice, Link
+from conversation.reply import MOST_CHOICES, Attachment, Body, Choice, Link
 
 Json = dict[str, Any]
 POLL = "org.matrix.msc3381.poll"
@@ -17,7 +17,7 @@ POLL_START, POLL_END = f"{POLL}.start", f"{POLL}.end"
 TEXT = "org.matrix.msc1767.text"
 MOST_CHARACTERS = 6000
 """In one event: 65,536 bytes hold body and HTML of this many characters of any script, encrypted."""
-POLL_SIZES = range(2, 9)
+POLL_SIZES = range(2, MOST_CHOICES + 1)
 
 
 @dataclass(frozen=True)

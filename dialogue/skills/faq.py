@@ -1,6 +1,8 @@
 """Answers about services and about the office."""
 
-from conversation.reply import Option
+from collections.abc import Sequence
+
+from conversation.reply import MOST_CHOICES, Option
 from dialogue.choices import fold
 from dialogue.context import MENU, PERSON, Context, Heard
 from foundation.content_models import ASPECTS, Service
@@ -9,8 +11,6 @@ from foundation.i18n import Filled, Text, Verbatim
 SHOWN_ASPECTS = ("documents", "fee", "duration", "deadline", "channel")
 PURPOSES = ("service", "book", "form", "days")
 """What a service may be chosen for: to read about it, to book it, for its form, for its next free days."""
-MOST_CHOICES = 8
-"""The most that a Matrix poll shows well."""
 ON_A_PAGE = MOST_CHOICES - 2
 """Other services on one page, beside the way on and the main menu."""
 
@@ -74,10 +74,10 @@ async def service(context: Context, heard: Heard) -> None:
     context.state.service, context.state.misses, context.state.expects = about.id, 0, None
     context.state.aspect = aspect
     text = about.aspects.get(aspect) or about.overview  # type: ignore[call-overload]  # an unknown aspect gets the overview
-    beside = heard.meant.beside if heard.choice is None else ()
-    others = tuple(about_service(context, one, aspect) for one in beside if one in context.content.services)
-    options = _next_questions(about, aspect, MOST_CHOICES - len(others))
-    context.say(Text("faq.about", service=service_label(about)), Filled(text), options=(*others, *options))
+    instead = (one for one in heard.meant.beside if one in context.content.services and one != about.id)
+    others = (about_service(context, one, aspect) for one in instead)
+    options = fitted((*others, *_next_questions(about, aspect)))
+    context.say(Text("faq.about", service=service_label(about)), Filled(text), options=options)
 
 
 async def form(context: Context, heard: Heard) -> None:
@@ -93,7 +93,7 @@ async def form(context: Context, heard: Heard) -> None:
     context.say(
         Text("faq.about", service=service_label(about)),
         *parts,
-        options=_next_questions(about, "documents", MOST_CHOICES),
+        options=_next_questions(about, "documents"),
     )
 
 
@@ -106,12 +106,18 @@ def _asked(context: Context, heard: Heard) -> tuple[str | None, str]:
     return heard.meant.service or context.state.service, heard.meant.aspect or "overview"
 
 
-def _next_questions(about: Service, shown: str, most: int) -> tuple[Option, ...]:
-    """At most `most` choices; the last aspects make room, they may be typed all the same."""
-    aspects = [one for one in ASPECTS if one in SHOWN_ASPECTS and one != shown and one in about.aspects]
+def fitted(options: Sequence[Option]) -> tuple[Option, ...]:
+    """As many choices as every channel shows; what else may be asked of a service makes room, it can be typed as well."""
+    surplus = sum(not one.unlisted for one in options) - MOST_CHOICES
+    spared = [one for one in options if one.id.startswith("aspect:")][-surplus:] if surplus > 0 else []
+    return tuple(one for one in options if one not in spared)
+
+
+def _next_questions(about: Service, shown: str) -> tuple[Option, ...]:
+    aspects = (one for one in ASPECTS if one in SHOWN_ASPECTS and one != shown and one in about.aspects)
     return (
         Option(f"book:{about.id}", Text("faq.can_i_book")),
-        *(Option(f"aspect:{about.id}:{one}", Text(f"aspect.{one}")) for one in aspects[: most - 3]),
+        *(Option(f"aspect:{about.id}:{one}", Text(f"aspect.{one}")) for one in aspects),
         PERSON,
         MENU,
     )

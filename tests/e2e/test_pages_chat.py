@@ -13,7 +13,7 @@ from foundation import live
 from foundation.clock import FixedClock
 from foundation.crypto import Vault
 from foundation.db import Database
-from foundation.i18n import Verbatim
+from foundation.i18n import FSI, PDI, Verbatim
 from foundation.settings import Settings
 from tests.support.browser import DESKTOP, PHONE, Visitor, visiting
 from tests.support.chat import Chat, Waiting, running_chat
@@ -256,26 +256,33 @@ async def test_place_and_clerk_are_shown_and_read_out(
     desk.check()
 
 
-async def test_each_paragraph_of_a_message_runs_by_its_own_letters(chat: Chat, desk: Visitor) -> None:
-    """German words with Arabic ones below them, as in an answer from a city's own list."""
-    page = await opened(desk, chat)
-    await page.get_by_role("textbox").fill("Parkausweis für die Altstadt, zwölf Monate\nحتى 8 يونيو 2026.")
-    await page.keyboard.press("Enter")
-    await expect(page.locator(".said.mine time")).to_have_count(2)
-    lines = await page.locator(".said.mine .text").last.evaluate(
+async def test_our_texts_run_as_their_language_does_also_behind_a_german_name(
+    chat: Chat, arabic: Visitor
+) -> None:
+    """An Arabic answer from a city's own German list; what people write runs as they write it."""
+    page = await opened(arabic, chat)
+    (thread,) = await chat.threads()
+    name, label = f"{FSI}Parkausweis Altstadt{PDI}", Verbatim(f"{FSI}Zweitpass{PDI}: الرسوم")
+    told = Reply((Verbatim(name), Verbatim("حتى 8 يونيو 2026.")), (Option("second", label),))
+    await chat.say(thread, told)
+    answer = page.locator(".said:not(.mine) .text").last
+    await expect(answer).to_contain_text("2026")
+    gaps = await answer.evaluate(
         """text => {
-            const all = text.getBoundingClientRect(), range = document.createRange(), words = text.firstChild;
-            const at = words.data.indexOf("\\n");
-            return [[0, at], [at + 1, words.length]].map(([from, to]) => {
+            const edge = text.getBoundingClientRect().right, words = text.firstChild, range = document.createRange();
+            const end = words.data.indexOf("\\n");
+            return [[0, end], [end + 2, words.length]].map(([from, to]) => {
                 range.setStart(words, from); range.setEnd(words, to);
-                const line = range.getBoundingClientRect();
-                return [line.left - all.left, all.right - line.right];
+                return edge - range.getBoundingClientRect().right;
             });
         }"""
     )
-    (german_left, _), (arabic_left, arabic_right) = lines
-    assert german_left < 1
-    assert arabic_right < 1 < arabic_left
+    assert max(gaps) < 1
+    for place, way in (
+        (page.get_by_role("button", name="Zweitpass"), "rtl"),
+        (page.locator(".mine .text"), "ltr"),
+    ):
+        assert await place.evaluate("one => getComputedStyle(one).direction") == way
 
 
 async def test_another_language_for_the_page_is_told_to_the_assistant(chat: Chat, arabic: Visitor) -> None:

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from bots.matrix.render import POLL_SIZES
 from conversation.models import Outbox
-from dialogue.skills.faq import MOST_CHOICES
 from foundation.clock import FixedClock
 from nlu.service import NluService
 from nlu.understanding import Understanding
@@ -204,16 +204,19 @@ class Hearing:
         return replace(self.understood, text=text)
 
 
+async def hearing(office: Office, understood: Understanding) -> Office:
+    turns = await office.house.turns()
+    nlu = NluService(turns.nlu.rules, turns.nlu.languages, Hearing(understood))
+    return replace(office, _turns=replace(turns, nlu=nlu))
+
+
 @pytest.mark.parametrize("aspect", ["fee", "overview"])
 async def test_services_that_may_be_meant_instead_are_offered_beside_the_answer(
     talk_office: Office, aspect: str
 ) -> None:
     meant = Understanding("", "en", "service_info", "passport", aspect, 0.9, fallback=False)
-    hearing = Hearing(replace(meant, beside=("identity_card", "gone_since", "address_change")))
-    turns = await talk_office.house.turns()
-    words = turns.nlu
-    office = replace(
-        talk_office, _turns=replace(turns, nlu=NluService(words.rules, words.languages, hearing))
+    office = await hearing(
+        talk_office, replace(meant, beside=("identity_card", "gone_since", "address_change"))
     )
     citizen = Citizen(office, language="en")
     await citizen.start()
@@ -222,8 +225,27 @@ async def test_services_that_may_be_meant_instead_are_offered_beside_the_answer(
     ids = [one.id for one in citizen.last.choices]
     named = "aspect:{}:fee" if aspect == "fee" else "service:{}"
     assert ids[:2] == [named.format("identity_card"), named.format("address_change")]
-    assert len(ids) <= MOST_CHOICES
+    assert len(ids) in POLL_SIZES
     assert {"book:passport", "menu", "person"} <= set(ids)
     await citizen.press(ids[0])
     assert "(Personalausweis)" in citizen.last.text.partition("\n")[0]
-    assert all("address_change" not in one.id for one in citizen.last.choices)
+
+
+async def test_beside_the_way_back_there_are_no_more_choices_than_a_poll_shows(talk_office: Office) -> None:
+    meant = Understanding("", "en", "service_info", "passport", "fee", 0.9, fallback=False)
+    office = await hearing(
+        talk_office, replace(meant, beside=("identity_card", "passport", "address_change"))
+    )
+    citizen = Citizen(office, language="en")
+    await citizen.start()
+    await citizen.press("book")
+    await citizen.press("book:certificate_of_conduct")
+    await citizen.say("I travel a lot and want another one beside mine")
+    ids = [one.id for one in citizen.last.choices]
+    assert ids[:3] == [
+        "resume:certificate_of_conduct",
+        "aspect:identity_card:fee",
+        "aspect:address_change:fee",
+    ]
+    assert len(ids) in POLL_SIZES
+    assert {"book:passport", "menu", "person"} <= set(ids)

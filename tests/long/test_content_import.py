@@ -150,11 +150,15 @@ async def test_who_does_not_know_a_service_by_its_name_is_led_to_it(
 ) -> None:
     """Twenty services drawn by lot, asked in the words of people who do not know what their errand is called."""
     found = await understood(folder, content, Labelled.read(QUESTIONS / "unseen.jsonl"))
-    at_hand = [one for one in found if one.service or one.meant.service in one.found.beside]
-    share = len(at_hand) / len(found)
+    share = sum(map(at_hand, found)) / len(found)
     assert share >= AT_HAND
     promise.figure(round(100 * sum(map(right, found)) / len(found), 1), "% of questions without a name found")
     promise.figure(round(100 * share, 1), "% of them lead to the service, at once or by a choice")
+
+
+def at_hand(one: Result) -> bool:
+    """Whether the service is answered about, or among the choices beside the answer."""
+    return one.intent and not one.found.fallback and (one.service or one.meant.service in one.found.beside)
 
 
 def right(one: Result) -> bool:

@@ -90,15 +90,6 @@ def test_a_service_that_lies_very_near_counts_before_a_topic(
     assert (found.intent, found.service) == expected
 
 
-@pytest.mark.parametrize(("literal", "expected"), [("fee", IMPORTED), ("overview", None)])
-def test_what_is_asked_about_literally_is_a_service_since_a_topic_has_no_fee(
-    literal: str, expected: str | None
-) -> None:
-    texts = ServiceIndex((IMPORTED,), np.array([[0.55 / 0.8, 0, 0]], dtype=np.float32))
-    said = answer(("faq_lost_document", 0.8), services={CARD: 0.4})
-    assert combined("…", said, Understanding("…", aspect=literal), {}, texts).service == expected
-
-
 def test_a_topic_that_a_service_hides_is_still_offered() -> None:
     said = answer(("faq_church_tax", 0.6), (TOPIC, 0.35), services={CARD: 0.2})
     found = combined("…", said, Understanding("…"), {}, index(IMPORTED))
@@ -139,6 +130,7 @@ def test_that_no_service_is_named_counts_only_where_the_model_is_sure_of_it() ->
     for share, expected in ((0.45, IMPORTED), (0.6, None)):
         said = answer((TOPIC, 0.9), services={NONE: share, CARD: 0.2})
         assert combined("…", said, Understanding("…"), {}, texts).service == expected
+        assert combined("…", said, named(CARD), {}, texts).service == CARD
 
 
 def test_the_overview_that_the_lists_say_by_default_is_no_word_for_it() -> None:
