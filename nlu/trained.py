@@ -235,7 +235,7 @@ def _unlearned(answer: Answer, literal: Understanding, near: Sequence[Ranked]) -
         return None
     if best.confidence < (NAMED if _none_seen(answer, MOSTLY) and named != best.name else IMPORTED):
         return None
-    doubt = 1 - (answer.services[0].confidence if answer.services else 0.0)
+    doubt = 1 - answer.services[0].confidence if answer.services else 1.0
     strange = _share(answer, "out_of_scope")
     known = max(_together(answer, near, IMPORTED_NEARNESS).values(), default=0.0)
     return best if STRANGENESS * (doubt + strange) + IMPORTED_NEARNESS * best.confidence > known else None

@@ -101,7 +101,8 @@ class Threads:
             ],
             "at": message.at.isoformat(),
             "lang": message.language,
-            "dir": direction(message.language),
+            # Ours run as their language does, also those that begin with a German name; people write as they like.
+            "dir": direction(message.language) if message.author in ("bot", "system") else "auto",
         }
 
     def _own(self, url: str) -> str:

@@ -91,9 +91,7 @@ async def form(context: Context, heard: Heard) -> None:
     context.state.aspect = "form"
     parts = (Filled(about.aspects["form"]), Filled(about.aspects["documents"]))
     context.say(
-        Text("faq.about", service=service_label(about)),
-        *parts,
-        options=_next_questions(about, "documents"),
+        Text("faq.about", service=service_label(about)), *parts, options=_next_questions(about, "documents")
     )
 
 

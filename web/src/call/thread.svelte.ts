@@ -8,7 +8,7 @@ export interface Message {
   text: string;
   at: string;
   lang: string;
-  dir: 'ltr' | 'rtl';
+  dir: 'ltr' | 'rtl' | 'auto';
   links: { label: string; url: string }[];
   files: SentFile[];
 }

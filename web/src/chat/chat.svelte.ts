@@ -20,7 +20,7 @@ export interface Message {
   attachments: { name: string; url: string }[];
   at: string;
   lang: string;
-  dir: 'ltr' | 'rtl';
+  dir: 'ltr' | 'rtl' | 'auto';
 }
 
 export interface Outgoing extends unsent.Unsent {
